@@ -1,0 +1,74 @@
+# The lab's commands. `make help` lists them; each sets up .venv first and keeps it.
+#
+#   make sweep                                    the symmetry study, minutes on two cores
+#   make sweep SWEEP=symmetry PROFILE=cpu SEEDS=10
+#   make test
+
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+SWEEP   ?= symmetry
+PROFILE ?= quick
+SEEDS   ?=
+RUNS    ?= runs
+DATA    ?= data
+REPORTS ?= reports
+STATUS  ?= failed
+RUN     ?=
+ARGS    ?=
+
+# The environment is rebuilt when, and only when, one of these changes.
+ENVIRONMENT := pyproject.toml constraints.txt
+STAMP := .venv/.ready
+PY := .venv/bin/python
+SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) \
+	--runs $(RUNS) --data $(DATA) --reports $(REPORTS) $(ARGS)
+
+.PHONY: help sweep plan status retry tables reproduce test lint format bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): $(ENVIRONMENT)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; type: make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Setting up .venv (once; about two minutes) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm]'
+	@touch $@
+
+sweep: $(STAMP)  ## train what the sweep still lacks, then print its tables
+	@$(call SWEEPS,run)
+
+plan: $(STAMP)  ## what the sweep would train, how long it takes, what it can resolve
+	@$(call SWEEPS,plan)
+
+status: $(STAMP)  ## where the sweep stands
+	@$(call SWEEPS,status)
+
+retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
+	@$(call SWEEPS,retry) --status $(STATUS)
+
+tables: $(STAMP)  ## write the sweep's tables and figures again from its runs
+	@$(call SWEEPS,tables)
+
+reproduce: $(STAMP)  ## train one run again and compare: make reproduce RUN=<id>
+	@$(PY) -m experiments.reproduce $(RUN) --runs $(RUNS)
+
+test: $(STAMP)  ## the whole test suite
+	@$(PY) -m pytest
+
+lint: $(STAMP)  ## format, lint and types
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+format: $(STAMP)  ## put the code into the house format
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+bench: $(STAMP)  ## benchmarks: overhead and fault injection
+	@$(PY) -m benchmarks
+
+clean:  ## remove the environment and caches; runs stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info

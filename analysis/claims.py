@@ -1,0 +1,113 @@
+"""Loads and checks the published claims of a study: `analysis/claims/<study>.yaml`.
+
+A claim compares cells (arms named by their factor levels) by a weighted sum of their means. Its
+delta and contrast are frozen in a sweep's first plan; `changed` says which moved since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UserError, did_you_mean
+
+CLAIMS = Path(__file__).parent / "claims"
+
+METRICS = ("exact_match", "log_steps")
+CHOICES = {
+    "metric": METRICS,
+    "claimed": ("difference", "absence"),
+    "direction": ("positive", "negative", "none"),
+}
+REQUIRED = ("id", "sentence", "source", "metric", "claimed", "direction", "delta", "contrast")
+OPTIONAL = ("interaction", "not_comparable", "planning_sd")
+
+
+def load_claims(study: str) -> list[dict[str, Any]]:
+    """The claims of a study, each with the `planning_sd` that its metric is assumed to have."""
+    path = CLAIMS / f"{study}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in CLAIMS.glob("*.yaml"))
+        raise UserError(
+            f"study '{study}' has no claims ({path.name} is missing); expected one of: "
+            f"{', '.join(known)}.{did_you_mean(study, known)}"
+        )
+    return read_claims(path)
+
+
+def read_claims(path: Path) -> list[dict[str, Any]]:
+    import yaml
+
+    with path.open(encoding="utf-8") as file:
+        declared = yaml.safe_load(file)
+    if not isinstance(declared, dict):
+        raise UserError(f"{path.name}: expected a mapping with 'planning_sd' and 'claims'.")
+    _keys(declared, ("planning_sd", "claims"), (), f"{path.name}")
+    claims = []
+    for claim in declared["claims"]:
+        check(claim, path.name)
+        if claim["metric"] not in declared["planning_sd"]:
+            raise UserError(f"{path.name}: planning_sd lacks the metric '{claim['metric']}'.")
+        claims.append({"planning_sd": declared["planning_sd"][claim["metric"]], **claim})
+    ids = [claim["id"] for claim in claims]
+    if twice := sorted({i for i in ids if ids.count(i) > 1}):
+        raise UserError(f"{path.name}: two claims are called '{twice[0]}'; ids must differ.")
+    return claims
+
+
+def check(claim: Mapping[str, Any], where: str) -> None:
+    """Raises a UserError for the first thing wrong with one claim."""
+    where = f"{where}, claim '{claim.get('id', '?')}'"
+    _keys(claim, REQUIRED, OPTIONAL, where)
+    for key, choices in CHOICES.items():
+        if claim[key] not in choices:
+            raise UserError(
+                f"{where}: {key} is '{claim[key]}'; expected one of: {', '.join(choices)}."
+            )
+    if (claim["claimed"] == "absence") != (claim["direction"] == "none"):
+        raise UserError(
+            f"{where}: an absence has direction 'none', a difference 'positive' or 'negative'; "
+            f"found claimed '{claim['claimed']}' with direction '{claim['direction']}'."
+        )
+    if not isinstance(claim["delta"], int | float) or not claim["delta"] > 0:
+        raise UserError(f"{where}: delta is {claim['delta']!r}; expected a number above 0.")
+    for term in claim["contrast"]:
+        _keys(term, ("weight", "cell"), (), f"{where}, contrast")
+    if abs(sum(term["weight"] for term in claim["contrast"])) > 1e-9:
+        raise UserError(f"{where}: the weights of a contrast must sum to 0.")
+
+
+def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Sentences naming the claims that differ from the plan's, which alone are judged."""
+    old = {claim["id"]: _judged(claim) for claim in frozen}
+    new = {claim["id"]: _judged(claim) for claim in current}
+    sentences = [f"claim {name} was added after the plan; not judged" for name in new.keys() - old]
+    sentences += [f"claim {name} was withdrawn after the plan" for name in old.keys() - new]
+    for name in old.keys() & new:
+        keys = sorted(k for k in old[name] | new[name] if old[name].get(k) != new[name].get(k))
+        if keys:
+            sentences.append(
+                f"claim {name} was changed after the data ({', '.join(keys)}); "
+                "judged as the plan froze it"
+            )
+    return sorted(sentences)
+
+
+def _judged(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """What a claim says and how it is judged, without the assumption that planning made."""
+    return {key: value for key, value in claim.items() if key != "planning_sd"}
+
+
+def _keys(
+    given: Mapping[str, Any], required: tuple[str, ...], optional: tuple[str, ...], where: str
+) -> None:
+    for key in given:
+        if key not in required + optional:
+            raise UserError(
+                f"{where}: unknown key '{key}'; expected {', '.join(required + optional)}."
+                f"{did_you_mean(key, required + optional)}"
+            )
+    for key in required:
+        if key not in given:
+            raise UserError(f"{where}: the key '{key}' is missing.")

@@ -1,0 +1,253 @@
+"""The kinds of column that a table declares: each turns one row of a table into one cell.
+
+A table's YAML names a kind and its options, `{kind: mean, metric: metrics.exact_match}`; the
+options are the keyword arguments of the function below. Text is for people; `values` are the
+plain numbers behind it, for the CSV.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .cells import column, measure
+from .judgement import Judgement
+from .statistics import (
+    ALPHA,
+    Contrast,
+    Interval,
+    mean_interval,
+    median_steps,
+    welch_contrast,
+    wilson_interval,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLANK = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    values: Mapping[str, Any] = field(default_factory=dict)  # sub-column -> plain value
+    alert: bool = False  # an exact fact is violated here
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm's finished runs; `further` are the baseline's runs of role "aa", on its A/A row."""
+
+    factors: Mapping[str, Any]
+    runs: pd.DataFrame
+    num_planned: int
+    further: pd.DataFrame | None = None
+
+    def metric(self, name: str) -> str:
+        """'metrics.probe_r2/layer{num_layers}@end' -> the arm's own last layer."""
+        return name.format(**self.factors)
+
+
+def number(value: float | None, *, digits: int = 3, signed: bool = False, style: str = "f") -> str:
+    """'0.994', with a true minus; '1.2e-16' in style 'e'; '6,000' in style ','."""
+    if value is None or math.isnan(value):
+        return BLANK
+    text = f"{value:{'+' if signed else ''}{',.0f' if style == ',' else f'.{digits}{style}'}}"
+    if style == "e":
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    return text.replace("-", MINUS)
+
+
+def with_interval(
+    value: float,
+    interval: Interval | None,
+    *,
+    digits: int = 3,
+    signed: bool = False,
+    within: tuple[float, float] | None = None,
+) -> Cell:
+    """'0.994 [0.988, 1.000]'; the interval's ends are cut to the range the value can have."""
+    low, high = interval or (math.nan, math.nan)
+    if interval and within:
+        low, high = max(low, float(within[0])), min(high, float(within[1]))
+    text = number(value, digits=digits, signed=signed)
+    if interval:
+        ends = (number(end, digits=digits, signed=signed) for end in (low, high))
+        text += f" [{', '.join(ends)}]"
+    return Cell(text, {"": value, "low": low, "high": high})
+
+
+def _difference(contrast: Contrast, *, digits: int = 3) -> Cell:
+    return with_interval(
+        contrast.estimate, contrast.interval(1 - ALPHA), digits=digits, signed=True
+    )
+
+
+# ---- one row an arm -----------------------------------------------------------------------------
+
+
+def factor(arm: Arm, *, factor: str) -> Cell:
+    """The arm's level of one factor."""
+    level = arm.factors.get(factor)
+    text = BLANK if level is None else str(level)
+    return Cell(text, {"": level})
+
+
+def converged(arm: Arm) -> Cell:
+    """Converged of finished seeds, with the Wilson interval of the rate: '5/5 [0.57, 1.00]'."""
+    if arm.further is not None:
+        pair = " against ".join(
+            f"{_num_converged(runs)}/{len(runs)}" for runs in (arm.runs, arm.further)
+        )
+        return Cell(pair, {"": _num_converged(arm.runs), "n": len(arm.runs)})
+    k, n = _num_converged(arm.runs), len(arm.runs)
+    interval = wilson_interval(k, n)
+    low, high = interval or (math.nan, math.nan)
+    text = f"{k}/{n}"
+    if interval:
+        text += f" [{number(low, digits=2)}, {number(high, digits=2)}]"
+    if n < arm.num_planned:
+        text += f" of {arm.num_planned}"
+    return Cell(text, {"": k, "n": n, "planned": arm.num_planned, "low": low, "high": high})
+
+
+def _num_converged(runs: pd.DataFrame) -> int:
+    steps = column(runs, "metrics.steps_to_convergence")
+    return int((~(steps != steps)).sum())
+
+
+def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None = None) -> Cell:
+    """Mean over seeds with its 95 % t-interval; on the A/A row the difference of the two means."""
+    name = arm.metric(metric)
+    values = _values(arm.runs, name)
+    if arm.further is not None:
+        cells = [values, _values(arm.further, name)]
+        return _difference(welch_contrast(cells, weights=[1, -1]), digits=digits)
+    value, interval = mean_interval(values)
+    low_high = (within[0], within[1]) if within else None
+    return with_interval(value, interval, digits=digits, within=low_high)
+
+
+def _values(runs: pd.DataFrame, name: str) -> Any:
+    """The seeds' values; a claim's metric is measured here as it is judged there."""
+    if name == "metrics.exact_match":
+        return measure(runs, "exact_match").values
+    values = column(runs, name)
+    return values[values == values]
+
+
+def steps(arm: Arm) -> Cell:
+    """Median steps to convergence, '>6,000' where fewer than half the seeds converged.
+
+    On the A/A row the ratio of the (geometric) mean steps of the two groups of seeds.
+    """
+    if arm.further is not None:
+        groups = [measure(runs, "log_steps").values for runs in (arm.runs, arm.further)]
+        contrast = welch_contrast(groups, weights=[1, -1])
+        interval = contrast.interval(1 - ALPHA)
+        cell = with_interval(
+            math.exp(contrast.estimate),
+            interval and Interval(math.exp(interval.low), math.exp(interval.high)),
+            digits=2,
+        )
+        return Cell("×" + cell.text, cell.values)
+    median = median_steps(list(column(arm.runs, "metrics.steps_to_convergence")))
+    values = {"": math.nan if median is None else median}
+    if median is not None or not len(arm.runs):
+        return Cell(number(median, style=","), values)
+    budget = column(arm.runs, "config.trainer.max_steps").min()
+    return Cell(">" + number(budget, style=","), values | {"censored_at": budget})
+
+
+def largest(arm: Arm, *, metric: str) -> Cell:
+    """The largest magnitude over seeds, '0.30', or '6.7e−16' where decimals would show 0."""
+    if arm.further is not None:
+        return Cell("")
+    values = _values(arm.runs, arm.metric(metric))
+    value = float(values.max()) if len(values) else math.nan
+    text = number(value, digits=1, style="e") if 0 < value < 0.01 else number(value, digits=2)
+    return Cell(text, {"": value})
+
+
+def typical(arm: Arm, *, metric: str, digits: int = 3, style: str = "f") -> Cell:
+    """The mean over seeds of something that hardly varies over them."""
+    if arm.further is not None:
+        return Cell("")
+    values = _values(arm.runs, arm.metric(metric))
+    # The sum of equal floats rounds: 0.419 five times would average to 0.41899999999999993.
+    value = (
+        math.nan if not len(values) else float(values[0] if not np.ptp(values) else values.mean())
+    )
+    return Cell(number(value, digits=digits, style=style), {"": value})
+
+
+# ---- one row a claim ----------------------------------------------------------------------------
+
+PUBLISHED = {"positive": "> 0", "negative": "< 0", "none": "no difference"}
+METRIC_NAMES = {"exact_match": "exact match", "log_steps": "log steps"}
+
+
+def sentence(judgement: Judgement) -> Cell:
+    return Cell(
+        judgement.claim["sentence"],
+        {"": judgement.claim["id"], "sentence": judgement.claim["sentence"]},
+    )
+
+
+def source(judgement: Judgement) -> Cell:
+    return Cell(judgement.claim["source"], {"": judgement.claim["source"]})
+
+
+def metric(judgement: Judgement) -> Cell:
+    name = judgement.claim["metric"]
+    return Cell(METRIC_NAMES[name], {"": name})
+
+
+def published(judgement: Judgement) -> Cell:
+    """The claimed direction; the study has no published magnitudes."""
+    direction = judgement.claim["direction"]
+    return Cell(PUBLISHED[direction], {"": direction})
+
+
+def estimate(judgement: Judgement, *, digits: int = 3) -> Cell:
+    """The contrast with its interval, adjusted over the claims of the table."""
+    cell = with_interval(
+        judgement.contrast.estimate, judgement.interval, digits=digits, signed=True
+    )
+    p = math.nan if judgement.p_adjusted is None else judgement.p_adjusted
+    return Cell(cell.text, {**cell.values, "p_adjusted": p})
+
+
+def seeds(judgement: Judgement) -> Cell:
+    """Finished seeds of each cell, '5+5'; '3/5+5' where a cell lacks two of its five."""
+    parts = [str(n) if n == planned else f"{n}/{planned}" for n, planned in judgement.counts]
+    return Cell("+".join(parts), {"": "+".join(parts)})
+
+
+def delta(judgement: Judgement) -> Cell:
+    """The smallest difference called interesting, as frozen in the plan."""
+    value = judgement.claim.get("delta")
+    return Cell(BLANK if value is None else f"±{value:g}", {"": value})
+
+
+def verdict(judgement: Judgement) -> Cell:
+    """The verdict, with the reason where the interval is missing or bounded."""
+    text = judgement.verdict + (f" ({judgement.reason})" if judgement.reason else "")
+    return Cell(text, {"": judgement.verdict, "reason": judgement.reason})
+
+
+ARM_KINDS: dict[str, Callable[..., Cell]] = {
+    kind.__name__: kind for kind in (factor, converged, mean, steps, largest, typical)
+}
+CLAIM_KINDS: dict[str, Callable[..., Cell]] = {
+    kind.__name__: kind
+    for kind in (sentence, source, metric, published, estimate, seeds, delta, verdict)
+}
+TEXT_KINDS = {"factor", "sentence", "source", "metric", "published", "verdict"}  # left-aligned

@@ -1,0 +1,119 @@
+"""Judges a plan's claims on its finished runs: contrast, Holm-adjusted interval, verdict.
+
+The family is every claim of the table that our data are to decide. It is fixed by the plan: a
+claim whose interval turns out undefined stays in it, so that bad data make nothing easier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .cells import Measured, baseline, measure, planned, rows_of
+from .statistics import ALPHA, Contrast, Interval, holm, welch_contrast
+from .verdict import verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One claim with our estimate. `reason` says why an interval is missing or bounded."""
+
+    claim: Mapping[str, Any]
+    contrast: Contrast
+    p_adjusted: float | None
+    interval: Interval | None
+    counts: tuple[tuple[int, int], ...]  # (finished, planned) seeds of each cell
+    verdict: str
+    reason: str
+
+
+def in_plan(plan: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The plan's claims whose cells it has, and the ids of the others."""
+    present: list[dict[str, Any]] = []
+    absent: list[dict[str, Any]] = []
+    for claim in plan.get("claims", []):
+        has_all = all(planned(plan, term["cell"]) for term in claim["contrast"])
+        (present if has_all else absent).append(claim)
+    return present, [claim["id"] for claim in absent]
+
+
+def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA) -> list[Judgement]:
+    """Every claim whose cells the plan has, in the plan's order."""
+    claims, _ = in_plan(plan)
+    ids = [[planned(plan, term["cell"]) for term in claim["contrast"]] for claim in claims]
+    measured = [
+        [measure(rows_of(frame, cell), claim["metric"]) for cell in cells]
+        for claim, cells in zip(claims, ids, strict=True)
+    ]
+    contrasts = [
+        welch_contrast([c.values for c in cells], weights=[t["weight"] for t in claim["contrast"]])
+        for claim, cells in zip(claims, measured, strict=True)
+    ]
+    reasons = [_undefined(claim, cells) for claim, cells in zip(claims, measured, strict=True)]
+    tested = [i for i, claim in enumerate(claims) if "not_comparable" not in claim]
+    adjusted = dict(
+        zip(
+            tested,
+            holm([None if reasons[i] else contrasts[i].p for i in tested], alpha=alpha),
+            strict=True,
+        )
+    )
+    judgements = []
+    for i, claim in enumerate(claims):
+        p, rate = adjusted.get(i, (None, alpha))
+        interval = None if reasons[i] else contrasts[i].interval(1 - rate)
+        judgements.append(
+            Judgement(
+                claim=claim,
+                contrast=contrasts[i],
+                p_adjusted=None if interval is None else p,
+                interval=interval,
+                counts=tuple(
+                    (len(m.values), len(c)) for m, c in zip(measured[i], ids[i], strict=True)
+                ),
+                verdict=verdict(
+                    interval,
+                    claimed=claim["claimed"],
+                    direction=claim["direction"],
+                    delta=claim["delta"],
+                    comparable="not_comparable" not in claim,
+                ),
+                reason=claim.get("not_comparable") or reasons[i] or _bounded(measured[i]),
+            )
+        )
+    return judgements
+
+
+def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured]) -> str:
+    """Why no interval is given, or ''. An interaction is not estimable where a cell saturates."""
+    if any(not len(cell.values) for cell in cells):
+        return "a cell has no finished seed"
+    if any(len(cell.values) < 2 for cell in cells):
+        return "a cell has fewer than two seeds"
+    if all(cell.saturated for cell in cells):
+        return "saturated: no seed of any cell converged within the budget"
+    if claim.get("interaction") and any(cell.saturated for cell in cells):
+        return "saturated: in a cell of the interaction no seed converged within the budget"
+    if not any(cell.values.min() < cell.values.max() for cell in cells):
+        return "no cell has any spread"
+    return ""
+
+
+def _bounded(cells: Sequence[Measured]) -> str:
+    """Says how many values are the budget rather than a convergence."""
+    censored = sum(int(cell.censored.sum()) for cell in cells)
+    total = sum(len(cell.values) for cell in cells)
+    return f"{censored} of {total} seeds censored at the budget" if censored else ""
+
+
+def against_itself(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> Contrast:
+    """The A/A contrast: the baseline's seeds minus its further seeds. Truth is 0."""
+    cells = [
+        measure(rows_of(frame, planned(plan, baseline(plan), role=role)), metric).values
+        for role in ("cell", "aa")
+    ]
+    return welch_contrast(cells, weights=[1, -1])

@@ -1,0 +1,216 @@
+"""From what the user typed to a validated configuration: Hydra composes, the schemas check.
+
+Every mistake becomes one sentence (`UserError`): unknown keys with the nearest known one, wrong
+types, unknown choices, impossible combinations. Nothing heavier than Hydra is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from experiments.components import ROOT, signature, validate
+from experiments.config import COMPONENTS, RunConfig
+from experiments.errors import UserError, did_you_mean
+from lightning_modules.residual import residual_name, residual_set
+
+CONF = ROOT / "conf"
+
+
+def choices(group: str) -> list[str]:
+    """The options of a config group: the YAML files in conf/<group>/."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def groups() -> list[str]:
+    """The config groups: the folders of conf/."""
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def compose(overrides: Sequence[str]) -> dict[str, Any]:
+    """The validated config of one run, as nested dicts and lists, from Hydra overrides."""
+    if not any(override.lstrip("+~").startswith("experiment=") for override in overrides):
+        names = ", ".join(choices("experiment"))
+        raise UserError(f"No experiment was named: type experiment=<name>, one of {names}")
+    return validated(_hydra_compose(overrides))
+
+
+def register_schema() -> None:
+    """Make RunConfig the base that conf/config.yaml names, so that Hydra checks what is typed."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="run_config", node=RunConfig)
+
+
+def _hydra_compose(overrides: Sequence[str]) -> Any:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    register_schema()
+    for override in overrides:
+        _check_choice(override)
+    try:
+        if GlobalHydra.instance().is_initialized():
+            return hydra_compose(config_name="config", overrides=list(overrides))
+        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+            return hydra_compose(config_name="config", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_sentence(error, overrides)) from error
+
+
+def _check_choice(override: str) -> None:
+    """A config group's unknown option, said with its options, before Hydra searches for it."""
+    group, separator, option = override.lstrip("+").partition("=")
+    if not separator or group not in groups() or "," in option:
+        return
+    if option not in choices(group):
+        raise UserError(
+            f"{group}={option} is not known: expected one of {', '.join(choices(group))}."
+            + did_you_mean(option, choices(group))
+        )
+
+
+def validated(config: Any) -> dict[str, Any]:
+    """A composed config checked against the schemas and brought into its one normal form."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(RunConfig), _without_hydra(config))
+        plain = OmegaConf.to_container(typed, resolve=True, throw_on_missing=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        raise UserError(_sentence(error, ())) from error
+    assert isinstance(plain, dict)
+    return normalised({str(key): value for key, value in plain.items()})
+
+
+def _without_hydra(config: Any) -> Any:
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    assert isinstance(plain, dict)
+    plain.pop("hydra", None)
+    return plain
+
+
+def normalised(config: dict[str, Any]) -> dict[str, Any]:
+    """Spellings removed and combinations checked; see the schemas for the fields."""
+    for name in COMPONENTS:
+        config[name] = validate(config[name], where=name)
+    model, trainer = config["model"], config["trainer"]
+    try:
+        config["residual"] = residual_set(
+            config["residual"],
+            num_layers=model["num_layers"],
+            placement_seed=config["placement_seed"],
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    _set_budget(trainer, batch_size=config["data"]["batch_size"])
+    _check_combinations(config)
+    return config
+
+
+def _set_budget(trainer: dict[str, Any], *, batch_size: int) -> None:
+    """Both spellings of the budget, from whichever was given; steps decide if both were."""
+    if trainer["max_steps"] is None:
+        if trainer["max_examples"] is None:
+            raise UserError("No budget: type trainer.max_steps=<int> or trainer.max_examples=<int>")
+        trainer["max_steps"] = -(-trainer["max_examples"] // batch_size)
+    trainer["max_examples"] = trainer["max_steps"] * batch_size
+    trainer["measure_at"] = sorted(set(trainer["measure_at"]))
+
+
+def _check_combinations(config: dict[str, Any]) -> None:
+    model, trainer = config["model"], config["trainer"]
+    positive = {
+        "model.num_layers": model["num_layers"],
+        "model.num_heads": model["num_heads"],
+        "data.batch_size": config["data"]["batch_size"],
+        "trainer.max_steps": trainer["max_steps"],
+        "trainer.evaluate_every": trainer["evaluate_every"],
+        "runtime.threads": config["runtime"]["threads"],
+    }
+    for key, value in positive.items():
+        if value < 1:
+            raise UserError(f"{key}={value} is too small: expected 1 or more")
+    if config["seed"] < 0:
+        raise UserError(f"seed={config['seed']} is negative: expected 0 or more")
+    if not 0 <= model["dropout"] < 1:
+        raise UserError(f"model.dropout={model['dropout']} is no probability: expected [0, 1)")
+    if model["hidden_size"] % model["num_heads"]:
+        raise UserError(
+            f"model.hidden_size={model['hidden_size']} cannot be split over "
+            f"model.num_heads={model['num_heads']}: choose a multiple of it"
+        )
+    kind = signature(config["position"]["_target_"])
+    if kind.attributes.get("causal_only") and config["attention_mask"] != "causal":
+        raise UserError(
+            f"position={config['position']['name']} is defined for a left-to-right model only: "
+            f"type attention_mask=causal, or choose another position"
+        )
+
+
+def factor_levels(config: dict[str, Any]) -> dict[str, Any]:
+    """The run's level of each factor its experiment names, under the factor's short name.
+
+    A component's level is its `name`, the residual set's its shortest spelling.
+    """
+    levels = {}
+    for path in config["factors"]:
+        value: Any = config
+        for key in path.split("."):
+            value = value[key]
+        if path == "residual":
+            value = residual_name(value, num_layers=config["model"]["num_layers"])
+        elif isinstance(value, dict):
+            value = value["name"]
+        levels[path.rpartition(".")[2]] = value
+    return levels
+
+
+@functools.cache
+def known_keys() -> list[str]:
+    """Every dotted key a user may override, for the did-you-mean."""
+    from omegaconf import OmegaConf
+
+    schema = OmegaConf.to_container(OmegaConf.structured(RunConfig))
+    assert isinstance(schema, dict)
+    components = [(name, option) for name in COMPONENTS for option in choices(name)]
+    settings = []
+    for name, option in components:
+        chosen = OmegaConf.load(CONF / name / f"{option}.yaml")
+        settings += [f"{name}.{key}" for key in signature(chosen._target_).settings]
+    return [*groups(), *_leaves(schema), *settings]
+
+
+def _leaves(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        yield prefix + str(key)
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+
+
+def _sentence(error: Exception, overrides: Sequence[str]) -> str:
+    """Hydra's and OmegaConf's many-lined errors as one sentence that says what to type."""
+    cause = error.__cause__ or error
+    text = str(error)
+    unknown = re.search(r"Could not override '([^']+)'", text) or re.search(
+        r"Key '([^']+)' (?:is )?not in", text
+    )
+    full_key = getattr(cause, "full_key", None) or getattr(error, "full_key", None)
+    first = str(cause).splitlines()[0] if str(cause) else text.splitlines()[0]
+    if unknown and "not in" in f"{text}{cause}":
+        key = unknown[1]
+        typed = [o.partition("=")[0].lstrip("+~") for o in overrides]
+        key = next((name for name in typed if name.endswith(key)), key)
+        near = did_you_mean(key, known_keys())
+        return f"{key} is not a key of the configuration.{near} `--help` lists the keys"
+    if full_key:
+        return f"{full_key}: {first}"
+    return first

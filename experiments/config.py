@@ -1,0 +1,181 @@
+"""The typed configuration of one run: what Hydra composes is validated against these classes.
+
+A component (data, module, position) is a `_target_` with keyword arguments; its schema is the
+signature of the class it names, read without importing it (`experiments.components`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class AttentionMask(StrEnum):
+    bidirectional = "bidirectional"
+    causal = "causal"
+    reverse = "reverse"
+
+
+class Stage(StrEnum):
+    train = "train"
+    pretrain = "pretrain"
+    finetune = "finetune"
+    evaluate = "evaluate"
+
+
+class Norm(StrEnum):
+    pre = "pre"
+    post = "post"
+
+
+class Activation(StrEnum):
+    gelu = "gelu"
+    gelu_tanh = "gelu_tanh"
+    relu = "relu"
+
+
+class Schedule(StrEnum):
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+
+
+class Precision(StrEnum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Tracking(StrEnum):
+    offline = "offline"
+    online = "online"
+    disabled = "disabled"
+
+
+@dataclass
+class InitConfig:
+    """std of matrices and tables; rescale_residual divides a sublayer's last one by sqrt(2L)."""
+
+    std: float = 0.02
+    rescale_residual: bool = True
+
+
+@dataclass
+class ModelConfig:
+    num_layers: int = 2
+    hidden_size: int = 64
+    num_heads: int = 4
+    intermediate_size: int = 256
+    activation: Activation = Activation.gelu
+    norm: Norm = Norm.pre
+    layer_norm_eps: float = 1e-5
+    dropout: float = 0.0
+    num_segments: int = 0
+    tie_embeddings: bool = False
+    init: InitConfig = field(default_factory=InitConfig)
+
+
+@dataclass
+class OptimizerConfig:
+    """AdamW; weight decay on matrices and tables only, never on biases and norms."""
+
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-8
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    warmup_steps: int = 0
+    schedule: Schedule = Schedule.constant
+
+
+@dataclass
+class TrainerConfig:
+    """The budget, given in examples or in steps; both are stored, steps decide if both are given.
+
+    stop_at: the validation score (`stop_metric`) at which training stops, once it was reached at
+    `stop_evaluations` evaluations running; null: only the budget ends it.
+    measure_at: the steps, common to all arms, at which the study's measures are taken.
+    """
+
+    max_steps: int | None = None
+    max_examples: int | None = None
+    evaluate_every: int = 100
+    stop_metric: str = "exact_match"
+    stop_at: float | None = None
+    stop_evaluations: int = 2
+    measure_at: list[int] = field(default_factory=list)
+    precision: Precision = Precision.float32
+
+
+@dataclass
+class ParentConfig:
+    run_id: str
+    step: int
+
+
+@dataclass
+class RuntimeConfig:
+    """How a run is executed; none of it can change the result beyond the last bits."""
+
+    device: Device = Device.auto
+    threads: int = 1
+    workers: int = 0
+    compile: bool = False
+    log_every: int = 50
+    checkpoint_seconds: float | None = 20.0
+    checkpoint_steps: int | None = None
+
+
+@dataclass
+class WandbConfig:
+    project: str = "transformer-ablations"
+    entity: str | None = None
+
+
+@dataclass
+class PathsConfig:
+    runs: str = "runs"
+    data: str = "data"
+    reports: str = "reports"
+
+
+@dataclass
+class RunConfig:
+    """Everything one run is made of. LABELS and EXECUTION are no part of its identity."""
+
+    study: str
+    stage: Stage
+    attention_mask: AttentionMask
+    residual: Any
+    position: dict[str, Any]
+    data: dict[str, Any]
+    module: dict[str, Any]
+    seed: int = 0
+    placement_seed: int = 0
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    parents: list[ParentConfig] = field(default_factory=list)
+
+    experiment: str = ""
+    variant: str = ""
+    sweep: str | None = None
+    tags: list[str] = field(default_factory=list)
+    factors: list[str] = field(default_factory=list)
+
+    tracking: Tracking = Tracking.offline
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+
+
+LABELS = ("experiment", "variant", "sweep", "tags", "factors")
+EXECUTION = ("tracking", "wandb", "runtime", "paths")
+COMPONENTS = ("position", "data", "module")

@@ -1,0 +1,157 @@
+"""One run, composed by Hydra, trained once and never again.
+
+    python -m experiments.run experiment=symmetry attention_mask=causal position=none seed=3
+    python -m experiments.run experiment=symmetry seed=3 --explain    why it would (not) train
+    python -m experiments.run -m experiment=symmetry residual=all,none "seed=range(0,5)"
+
+Overrides everyone uses:
+    attention_mask=bidirectional|causal|reverse     residual=all|none|attention|mlp|first<n>|last<n>
+    position={positions}
+    seed=<int>    trainer.max_steps=<int>    data.digits=<int>    data.format=reversed|plain|mingpt
+    runtime.device=auto|cpu|cuda    tracking=offline|online|disabled
+    paths.runs=<folder>    paths.data=<folder>    paths.reports=<folder>
+Every key, with its default and what it means: experiments/config.py and conf/.
+
+Exit code 0: the run is finished (trained now or before); 1: it failed; 2: a mistake in the command;
+130: interrupted, the same command goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments.errors import UserError
+from experiments.store import Busy, RunFolder, State
+
+EXIT = {State.finished: 0, State.interrupted: 130}
+
+
+def spec_of(overrides: list[str]) -> dict[str, Any]:
+    """The spec of the run that the overrides describe, its variant told from its experiment."""
+    from experiments.compose import compose, factor_levels
+    from experiments.spec import make_spec
+
+    config = compose(overrides)
+    experiment = next(o for o in overrides if o.lstrip("+~").startswith("experiment="))
+    return make_spec(config, baseline=factor_levels(compose([experiment])))
+
+
+def folder_of(spec: dict[str, Any]) -> RunFolder:
+    config = spec["config"]
+    return RunFolder.of(config["paths"]["runs"], study=config["study"], run_id=spec["run_id"])
+
+
+def bring_to_end(spec: dict[str, Any]) -> State:
+    """Train the run unless it is finished, then mirror it; the state it is left in."""
+    folder = folder_of(spec)
+    if folder.is_done():
+        return State.finished
+    tracking = spec["config"]["tracking"]
+    if tracking == "online":
+        raise UserError(
+            "tracking=online is not available yet: type tracking=offline, and upload the files "
+            "later with W&B's own `wandb sync`"
+        )
+    folder.prepare(spec)
+    from experiments import worker
+
+    worker.quiet()
+    with worker.stop_on_signals() as should_stop:
+        state = worker.execute(
+            folder.path, should_stop=should_stop, progress=sys.stderr.isatty()
+        )
+    if state == State.finished and tracking == "offline":
+        from experiments.mirror import mirror_now
+
+        mirror_now(folder.path, project=spec["config"]["wandb"]["project"])
+    return state
+
+
+def report(folder: RunFolder, state: State, *, stored: bool) -> None:
+    """The run's end in a few lines."""
+    if state != State.finished:
+        last = folder.attempts()[-1]
+        print(f"{state}: {last.get('reason', 'no reason recorded')}", file=sys.stderr)
+        hint = "type the same command to go on" if state == State.interrupted else "see log above"
+        print(f"{folder.path}: {hint}", file=sys.stderr)
+        return
+    result = folder.result()
+    how = "finished before; this is its stored result" if stored else "finished"
+    print(f"{result['study']}/{result['run_id']}  {result['variant']}  seed {result['seed']}: {how}")
+    print(f"  status  {result['status']}")
+    for name, value in result["metrics"].items():
+        if "@" not in name and "/" not in name:
+            print(f"  {name}  {'-' if value is None else f'{value:.6g}'}")
+    cost = result["cost"]
+    print(f"  {cost['steps']} steps, {cost['seconds']:.1f} s, in {folder.path}")
+
+
+def single(overrides: list[str], *, explain: bool) -> int:
+    spec = spec_of(overrides)
+    folder = folder_of(spec)
+    if explain:
+        from experiments.explain import explanation
+
+        print(explanation(spec, folder))
+        return 0
+    stored = folder.is_done()
+    state = bring_to_end(spec)
+    report(folder, state, stored=stored)
+    return EXIT.get(state, 1)
+
+
+def multirun(arguments: list[str]) -> int:
+    """Hydra's own multirun, whatever its launcher: each point is a run of the store."""
+    import hydra
+
+    from experiments.compose import CONF, register_schema, validated
+
+    register_schema()
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    def point(config: Any) -> None:
+        from experiments.compose import compose, factor_levels
+        from experiments.spec import make_spec
+
+        typed = validated(config)
+        baseline = factor_levels(compose([f"experiment={typed['experiment']}"]))
+        spec = make_spec(typed, baseline=baseline)
+        folder = folder_of(spec)
+        stored = folder.is_done()
+        state = bring_to_end(spec)
+        report(folder, state, stored=stored)
+        if state != State.finished:
+            raise RuntimeError(f"{folder.path}: {state}")
+
+    sys.argv = [sys.argv[0], *arguments]
+    point()
+    return 0
+
+
+def usage() -> str:
+    from experiments.compose import choices
+
+    return str(__doc__).format(positions="|".join(choices("position")))
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(usage())
+        return 0 if arguments else 2
+    try:
+        if {"-m", "--multirun"} & set(arguments):
+            return multirun(arguments)
+        flags = [a for a in arguments if a.startswith("-") and a != "--explain"]
+        if flags:
+            raise UserError(f"{flags[0]} is not an option: expected --explain, -m or --help")
+        overrides = [a for a in arguments if a != "--explain"]
+        return single(overrides, explain="--explain" in arguments)
+    except (UserError, Busy) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,233 @@
+"""The run store: one folder a run, which is the record of it. Written so that any moment may be a
+kill: whole files appear by rename, logs grow by lines, and only a folder with DONE is finished.
+
+    runs/<study>/<run id>/
+        run.json        what the worker executes: id, arm, typed config, digest of the sources
+        config.yaml     the same config, for people
+        attempts.jsonl  each start and each end: host, time, reason, last log lines
+        history.jsonl   the logged curve
+        checkpoint/     the newest resumable state and the one before; deleted at the end
+        result.json     written once, at the end
+        DONE            written last: only a folder with DONE is finished
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+# Interrupted this often in a row without a new durable checkpoint, a run counts as failed.
+MAX_FRUITLESS_ATTEMPTS = 3
+
+
+class State(StrEnum):
+    """Where a run stands. `blocked` is known to the plan alone: a parent failed."""
+
+    waiting = "waiting"
+    running = "running"
+    finished = "finished"
+    failed = "failed"
+    interrupted = "interrupted"
+    blocked = "blocked"
+
+
+class Busy(RuntimeError):
+    """Another process holds the run."""
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """The whole content under its name, or nothing: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a .jsonl file; a torn line, left by a kill while writing, is passed over."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+    return rows
+
+
+def append_line(path: Path, row: dict[str, Any], *, durable: bool = False) -> None:
+    """One row at the end of a .jsonl file; on the disk before it returns when `durable`."""
+    with path.open("a+b") as file:
+        # A torn line left by a kill would swallow the row that follows it.
+        if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+            file.write(b"\n")
+        file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+class RunFolder:
+    """One run's folder. Cheap to make: nothing is read or written before it is asked for."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.spec_file = self.path / "run.json"
+        self.history_file = self.path / "history.jsonl"
+        self.attempts_file = self.path / "attempts.jsonl"
+        self.result_file = self.path / "result.json"
+        self.done_file = self.path / "DONE"
+        self.log_file = self.path / "log.txt"
+        self.checkpoints = self.path / "checkpoint"
+
+    @classmethod
+    def of(cls, runs: Path | str, *, study: str, run_id: str) -> RunFolder:
+        return cls(Path(runs) / study / run_id)
+
+    # What is to be run
+
+    def prepare(self, spec: dict[str, Any]) -> None:
+        """Write what the worker executes. A finished or running run keeps what it has."""
+        if self.is_done() or self.is_locked():
+            return
+        import yaml
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.spec_file, json.dumps(spec, indent=1, allow_nan=False))
+        write_atomic(self.path / "config.yaml", yaml.safe_dump(spec["config"], sort_keys=False))
+
+    def spec(self) -> dict[str, Any]:
+        return json.loads(self.spec_file.read_text(encoding="utf-8"))
+
+    # Where it stands
+
+    def is_done(self) -> bool:
+        return self.done_file.exists()
+
+    def result(self) -> dict[str, Any]:
+        return json.loads(self.result_file.read_text(encoding="utf-8"))
+
+    def state(self) -> State:
+        if self.is_done():
+            return State.finished
+        if self.is_locked():
+            return State.running
+        attempts = self.attempts()
+        if not attempts:
+            return State.waiting
+        if attempts[-1].get("state") == State.failed or self._is_fruitless(attempts):
+            return State.failed
+        return State.interrupted
+
+    @staticmethod
+    def _is_fruitless(attempts: list[dict[str, Any]]) -> bool:
+        last = attempts[-MAX_FRUITLESS_ATTEMPTS:]
+        durable = {attempt.get("checkpoint", attempt["step"]) for attempt in last}
+        started = {attempt["step"] for attempt in last}
+        return len(last) == MAX_FRUITLESS_ATTEMPTS and durable == started and len(started) == 1
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """One dict an attempt: its start, updated with its end where that is known."""
+        attempts: dict[int, dict[str, Any]] = {}
+        for row in read_lines(self.attempts_file):
+            if row["event"] == "forgiven":
+                attempts.clear()
+            else:
+                attempts.setdefault(row["attempt"], {}).update(row)
+        return [attempt for attempt in attempts.values() if "step" in attempt]
+
+    # What happens to it
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run; raises Busy when another process does. The kernel frees it at any death."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy(f"{self.path} is being trained by another process") from error
+            yield
+
+    def is_locked(self) -> bool:
+        try:
+            with (self.path / "lock").open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def start_attempt(self, *, step: int) -> int:
+        """Note a start from a checkpoint at `step`; returns the attempt's number."""
+        number = 1 + max((row["attempt"] for row in read_lines(self.attempts_file)), default=0)
+        row = {"event": "start", "attempt": number, "started": now(), "step": step}
+        row |= {"host": socket.gethostname(), "pid": os.getpid()}
+        append_line(self.attempts_file, row, durable=True)
+        return number
+
+    def end_attempt(self, number: int, *, state: State, reason: str, checkpoint: int = 0) -> None:
+        """Note how an attempt ended, with the end of its log where it did not finish."""
+        row = {"event": "end", "attempt": number, "ended": now(), "state": state, "reason": reason}
+        row["checkpoint"] = checkpoint
+        if state != State.finished:
+            row["log"] = self.log_tail()
+        append_line(self.attempts_file, row, durable=True)
+
+    def forgive(self) -> None:
+        """Let a failed run be trained again, from its last checkpoint."""
+        append_line(self.attempts_file, {"event": "forgiven", "attempt": self._last_attempt()})
+
+    def _last_attempt(self) -> int:
+        return max((row["attempt"] for row in read_lines(self.attempts_file)), default=0)
+
+    def log_tail(self, lines: int = 15) -> list[str]:
+        try:
+            text = self.log_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        return text.splitlines()[-lines:]
+
+    def cut_history(self, *, step: int | None) -> None:
+        """Keep the curve's rows up to a checkpoint's step; None keeps none."""
+        rows = [] if step is None else [r for r in self.history() if r["step"] <= step]
+        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        write_atomic(self.history_file, lines)
+
+    def history(self) -> list[dict[str, Any]]:
+        return read_lines(self.history_file)
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """The result, then DONE, then away with the checkpoints."""
+        write_atomic(self.result_file, json.dumps(result, indent=1, allow_nan=False) + "\n")
+        write_atomic(self.done_file, now() + "\n")
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def wipe(self) -> None:
+        """Forget everything but the attempts, so that the run is trained from its start."""
+        # The mirror first: without DONE it would be taken for that of the run trained next.
+        shutil.rmtree(self.path / "wandb", ignore_errors=True)
+        for path in (self.done_file, self.result_file, self.history_file):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.forgive()

@@ -1,0 +1,93 @@
+"""What every study's LightningModule shares: the optimiser and the re-seeding before each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from lightning_modules.transformer import Transformer
+
+Batch = dict[str, torch.Tensor]
+
+
+def warmup_then(schedule: str, *, warmup_steps: int, max_steps: int) -> Callable[[int], float]:
+    """The factor on the learning rate at a step: linear warm-up, then constant, linear or cosine
+    to 0 at `max_steps`."""
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        left = 1 - (step - warmup_steps) / max(1, max_steps - warmup_steps)
+        if schedule == "linear":
+            return max(0.0, left)
+        if schedule == "cosine":
+            return 0.5 * (1 - math.cos(math.pi * max(0.0, left)))
+        return 1.0
+
+    return factor
+
+
+class AblationModule(pl.LightningModule):
+    """A model, its loss and its scores. A study's module adds `training_step`, `evaluate`, and the
+    measures it reports.
+
+    optimizer: the fields of OptimizerConfig. seed_for(stream, step): the run's random streams.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Transformer,
+        optimizer: dict[str, Any],
+        max_steps: int,
+        seed_for: Callable[[str, int], int],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.optimizer_settings = optimizer
+        self.max_steps = max_steps
+        self.seed_for = seed_for
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout draws from the global generator: seeding it for each step is what makes a resumed
+        # run equal the uninterrupted one.
+        torch.manual_seed(self.seed_for("dropout", self.global_step))
+
+    def configure_optimizers(self) -> Any:
+        settings = self.optimizer_settings
+        matrices = [p for p in self.parameters() if p.dim() >= 2]
+        vectors = [p for p in self.parameters() if p.dim() < 2]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": settings["weight_decay"]},
+                {"params": vectors, "weight_decay": 0.0},
+            ],
+            lr=settings["lr"],
+            betas=(settings["beta1"], settings["beta2"]),
+            eps=settings["eps"],
+            fused=True,
+        )
+        factor = warmup_then(
+            settings["schedule"], warmup_steps=settings["warmup_steps"], max_steps=self.max_steps
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Scores on held-out batches, under short names such as `loss` and `exact_match`."""
+        raise NotImplementedError
+
+    def measure(self, datamodule: Any) -> dict[str, float | None]:
+        """The study's measures of the model as it stands; none unless a study defines some."""
+        return {}
+
+    def test(self, datamodule: Any) -> dict[str, float | None]:
+        """What is reported of the trained model: the scores on the test set."""
+        return dict(self.evaluate(datamodule.test_batches()))

@@ -1,0 +1,72 @@
+"""Sweeps: declared in sweeps/*.yaml, planned, reconciled, told in tables.
+
+    python -m sweeps run symmetry --profile quick      what `make sweep` runs
+    python -m sweeps plan symmetry --profile quick     what it would train
+    python -m sweeps status symmetry
+    python -m sweeps retry symmetry --status failed
+    python -m sweeps tables symmetry
+
+Exit code 0: every planned run is finished; 1: some failed or are blocked, or an exact fact is
+violated; 2: a mistake in the command; 130: interrupted, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from experiments.errors import UserError
+
+COMMANDS = {
+    "run": "train what is missing, then print the tables",
+    "plan": "show each run, the time it takes and what the claims can resolve",
+    "status": "show where every run stands",
+    "retry": "forgive failed runs (or wipe diverged ones) and train them again",
+    "tables": "write the tables and figures again from the plan's runs",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m sweeps",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(dest="command", required=True, metavar="command")
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("sweep", help="a file of sweeps/, without .yaml")
+        command.add_argument(
+            "--override", action="append", default=[], metavar="KEY=VALUE", help="of every arm"
+        )
+        command.add_argument("--profile", default="quick", help="quick, cpu, gpu or paper")
+        command.add_argument("--seeds", type=int, help="seeds an arm (default: the profile's)")
+        command.add_argument("--runs", default="runs", help="where run folders are kept")
+        command.add_argument("--data", default="data", help="where data sets are")
+        command.add_argument("--reports", default="reports", help="where tables are written")
+        command.add_argument(
+            "--tracking", default="offline", choices=["offline", "disabled"], help="W&B mirror"
+        )
+        command.add_argument("--jobs", type=int, help="runs side by side (default: one a core)")
+        command.add_argument("--time-limit", type=float, help="seconds after which a run fails")
+        if name == "retry":
+            command.add_argument("--status", default="failed", choices=["failed", "diverged"])
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    options = parser().parse_args(arguments)
+    from sweeps import commands
+
+    try:
+        return commands.COMMANDS[options.command](options, Path(options.runs))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

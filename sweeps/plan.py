@@ -1,0 +1,107 @@
+"""The plan: a sweep's runs with their full configs, frozen before anything is trained.
+
+Each arm is composed once and its seeds are set on the typed config. Once planned, nothing that
+happens in conf/ or sweeps/ reaches a run; typing the command again plans anew.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments.compose import compose, factor_levels
+from experiments.provenance import sources_digest
+from experiments.spec import make_spec
+from experiments.store import write_atomic
+from sweeps.declaration import Declaration
+
+PLAN_SCHEMA = 1
+
+Plan = dict[str, Any]
+
+
+def plan_path(runs: Path | str, *, sweep: str, profile: str) -> Path:
+    return Path(runs) / "plans" / f"{sweep}-{profile}.json"
+
+
+def make_plan(
+    declared: Declaration,
+    *,
+    common: list[str],
+    claims: list[dict[str, Any]],
+    on_arm: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """Compose every arm and set its seeds. `common` are overrides from the command line.
+
+    Points that describe the same computation become one run. The A/A row's further seeds of the
+    baseline have the role "aa".
+    """
+    recipe = [f"experiment={declared.experiment}", *declared.overrides, *common]
+    baseline_config = compose(recipe)
+    baseline = factor_levels(baseline_config)
+    runs: dict[str, dict[str, Any]] = {}
+
+    def add(config: dict[str, Any], seed: int, role: str) -> None:
+        labelled = {**copy.deepcopy(config), "seed": seed, "sweep": declared.sweep}
+        spec = make_spec(labelled, baseline=baseline)
+        spec["labels"]["tags"] = [declared.study, spec["config"]["variant"], declared.profile]
+        runs.setdefault(spec["run_id"], {**spec, "role": role})
+
+    for number, arm in enumerate(declared.arms):
+        config = compose([*recipe, *arm])
+        for seed in range(declared.seeds):
+            add(config, seed, "cell")
+        on_arm(number + 1, len(declared.arms))
+    for seed in range(declared.seeds, 2 * declared.seeds):
+        add(baseline_config, seed, "aa")
+    return {
+        "schema": PLAN_SCHEMA,
+        "sweep": declared.sweep,
+        "profile": declared.profile,
+        "study": declared.study,
+        "title": declared.title,
+        "sources": sources_digest(),
+        "seconds_per_run": declared.seconds_per_run,
+        "runs": [_planned(spec) for spec in runs.values()],
+        "claims": claims,
+        "tables": declared.tables,
+    }
+
+
+def _planned(spec: dict[str, Any]) -> dict[str, Any]:
+    config = spec["config"]
+    fields = {name: config[name] for name in ("study", "variant", "stage", "seed", "parents")}
+    return {**spec, **fields}
+
+
+def freeze(plan: Plan, path: Path) -> Plan:
+    """Write the plan. Claims keep the δ and wording of the first plan; later edits are marked.
+
+    A claim that was changed or added after runs were planned carries `changed_after_plan: true`.
+    """
+    if path.exists():
+        first = {c["id"]: c for c in json.loads(path.read_text(encoding="utf-8"))["claims"]}
+        plan = {**plan, "claims": [_held(claim, first) for claim in plan["claims"]]}
+    write_atomic(path, json.dumps(plan, indent=1, allow_nan=False) + "\n")
+    return plan
+
+
+def _held(claim: dict[str, Any], first: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    frozen = first.get(claim["id"])
+    if frozen is None:
+        return {**claim, "changed_after_plan": True}
+    unmarked = {key: value for key, value in frozen.items() if key != "changed_after_plan"}
+    return frozen if unmarked == claim else {**frozen, "changed_after_plan": True}
+
+
+def load_plan(path: Path) -> Plan:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def spec_of(run: dict[str, Any]) -> dict[str, Any]:
+    """run.json of a planned run."""
+    keys = ("schema", "run_id", "arm", "sources", "factors", "labels", "config")
+    return {key: run[key] for key in keys}
