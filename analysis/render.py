@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from .table import Table
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 NARROWEST = 150  # columns given to a table that is printed into a file or a pipe
-LONG_TEXT = 20  # columns kept for text that wraps, when a terminal is too narrow for all
 
 
 def markdown(table: Table) -> str:
@@ -142,27 +141,49 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=max(console.width, NARROWEST))
-    shown = [i for i, column in enumerate(table.columns) if not column.file_only]
+    widths = _widths(table, console.width)
     grid = RichTable(
         title=Text(table.title, style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for i in shown:
+    for i, width in widths.items():
         column = table.columns[i]
-        grid.add_column(
-            Text(column.header),
-            justify="left" if column.is_text else "right",
-            overflow="fold",
-            min_width=LONG_TEXT if column.wrap else None,
-        )
+        justify: JustifyMethod = "left" if column.is_text else "right"
+        grid.add_column(Text(column.header), justify=justify, width=width)
     for row in table.rows:
-        grid.add_row(*(Text(row[i].text, style="bold red" if row[i].alert else "") for i in shown))
+        grid.add_row(*(Text(row[i].text, style="bold red" if row[i].alert else "") for i in widths))
     console.print(grid)
+    if narrow := [c.header for i, c in enumerate(table.columns) if i not in widths]:
+        console.print(Text(f"In the written table only: {', '.join(narrow)}.", style="dim"))
     for sentence in table.violations:
         console.print(Text(f"VIOLATED: {sentence}", style="bold red"))
     for note in table.notes:
         console.print(Text(note, style="dim"))
     console.print(Text(f"Source: {table.source}.", style="dim"))
     console.print()
+
+
+def _widths(table: Table, available: int) -> dict[int, int]:
+    """A width for each column that is shown: never less than its longest word.
+
+    Columns that do not fit even so are dropped from the right. What is left over goes to the
+    numbers first, so that they stay on one line, and then to the text that wraps.
+    """
+    texts = [[c.header, *(row[i].text for row in table.rows)] for i, c in enumerate(table.columns)]
+    least = [max(len(word) for text in cells for word in (text.split() or [""])) for cells in texts]
+    most = [max(map(len, cells)) for cells in texts]
+    shown = [i for i, column in enumerate(table.columns) if not column.file_only]
+
+    def used(widths: dict[int, int]) -> int:
+        return sum(width + 2 for width in widths.values()) + 1  # padding, dividers, borders
+
+    widths = {i: least[i] for i in shown}
+    while len(widths) > 1 and used(widths) > available:
+        widths.popitem()
+    for wraps in (False, True):
+        growing = [i for i in widths if bool(table.columns[i].wrap) == wraps]
+        while used(widths) < available and any(widths[i] < most[i] for i in growing):
+            widths[max(growing, key=lambda i: most[i] - widths[i])] += 1
+    return widths

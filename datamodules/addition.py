@@ -159,5 +159,5 @@ def pair_of(ids: Ints) -> tuple[Ints, Ints]:
     large = ((np.sqrt(8.0 * ids + 1) - 1) / 2).astype(np.int64)
     # The square root of ids beyond 2^53 / 8 is rounded, and may be off by one.
     large -= large * (large + 1) // 2 > ids
-    pass
+    large += (large + 1) * (large + 2) // 2 <= ids
     return ids - large * (large + 1) // 2, large

@@ -4,8 +4,8 @@ Importing torch takes seconds and a user's typo should be answered at once, so t
 class that a `_target_` names is parsed, not imported. The same reading gives the class's `version`
 and `causal_only`, which stand in its body as literals.
 
-The convention that makes a signature a schema: an argument of `__init__` with a default is a setting
-of the configuration; one without is context that the worker supplies (the seed streams, the model).
+The convention that makes a signature a schema: an argument of `__init__` with a default is a
+setting of the configuration; one without is context that the worker supplies (seeds, the model).
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def _coerce(value: Any, annotation: str, where: str) -> Any:
     )
 
 
-def _check_limits(typed: dict[str, Any], limits: dict[str, tuple[float, float]], where: str) -> None:
+def _check_limits(
+    typed: dict[str, Any], limits: dict[str, tuple[float, float]], where: str
+) -> None:
     """`limits` in a class body gives a setting's smallest and largest allowed value."""
     for key, (low, high) in limits.items():
         if not low <= typed[key] <= high:

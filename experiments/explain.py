@@ -52,7 +52,9 @@ def explanation(spec: dict[str, Any], folder: RunFolder) -> str:
     }.get(state, "does not exist yet: it would train")
     lines = [f"run {spec['run_id']} (arm {spec['arm']}) {why}", f"folder: {folder.path}"]
     lines += ["", "its id is the hash of:"]
-    lines += [f"  {key} = {json.dumps(value)}" for key, value in flat(identity(spec["config"])).items()]
+    lines += [
+        f"  {key} = {json.dumps(value)}" for key, value in flat(identity(spec["config"])).items()
+    ]
     found = nearest(spec, folder.path.parent.parent)
     if found:
         path, keys = found

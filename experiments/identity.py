@@ -37,9 +37,9 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
     for name in COMPONENTS:
         kept[name].pop("name")
         kept["versions"][name] = signature(kept[name]["_target_"]).attributes["version"]
-    kept["versions"]["model"] = signature(
-        "lightning_modules.transformer.Transformer"
-    ).attributes["version"]
+    kept["versions"]["model"] = signature("lightning_modules.transformer.Transformer").attributes[
+        "version"
+    ]
     kept["data"]["fingerprint"] = fingerprint(config["data"])
     # A random placement is drawn while validating: only the set it gave is part of the run.
     del kept["placement_seed"]

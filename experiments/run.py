@@ -19,7 +19,6 @@ Exit code 0: the run is finished (trained now or before); 1: it failed; 2: a mis
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError
@@ -59,9 +58,7 @@ def bring_to_end(spec: dict[str, Any]) -> State:
 
     worker.quiet()
     with worker.stop_on_signals() as should_stop:
-        state = worker.execute(
-            folder.path, should_stop=should_stop, progress=sys.stderr.isatty()
-        )
+        state = worker.execute(folder.path, should_stop=should_stop, progress=sys.stderr.isatty())
     if state == State.finished and tracking == "offline":
         from experiments.mirror import mirror_now
 
@@ -79,7 +76,9 @@ def report(folder: RunFolder, state: State, *, stored: bool) -> None:
         return
     result = folder.result()
     how = "finished before; this is its stored result" if stored else "finished"
-    print(f"{result['study']}/{result['run_id']}  {result['variant']}  seed {result['seed']}: {how}")
+    print(
+        f"{result['study']}/{result['run_id']}  {result['variant']}  seed {result['seed']}: {how}"
+    )
     print(f"  status  {result['status']}")
     for name, value in result["metrics"].items():
         if "@" not in name and "/" not in name:

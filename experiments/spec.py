@@ -18,7 +18,9 @@ def variant_name(levels: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
     return ",".join(changed) or "baseline"
 
 
-def make_spec(config: dict[str, Any], *, baseline: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def make_spec(
+    config: dict[str, Any], *, baseline: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """run.json of a validated config; `baseline` are the factor levels its variant is told from."""
     levels = factor_levels(config)
     if not config["variant"]:

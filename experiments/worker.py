@@ -34,7 +34,7 @@ from lightning_modules.initialisation import initialise
 from lightning_modules.transformer import Transformer
 
 RESULT_SCHEMA = 1
-PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+PRECISION: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 class Interrupted(Exception):
@@ -152,7 +152,7 @@ def train(
             module, datamodule=data, ckpt_path=resume[1] if resume else None, weights_only=True
         )
     except pl.utilities.exceptions.SIGTERMException:
-        # Lightning ends the loop at a SIGTERM by itself, between the course's last look and its own.
+        # Lightning ends its loop at a SIGTERM by itself, after the course's last look.
         course.interrupted = True
     if course.interrupted:
         raise Interrupted(course.checkpoint_step)

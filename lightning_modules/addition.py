@@ -37,9 +37,7 @@ class AdditionModule(AblationModule):
         max_steps: int,
         seed_for: Callable[[str, int], int],
     ) -> None:
-        super().__init__(
-            model=model, optimizer=optimizer, max_steps=max_steps, seed_for=seed_for
-        )
+        super().__init__(model=model, optimizer=optimizer, max_steps=max_steps, seed_for=seed_for)
         self.prompt_length = prompt_length
         self.vocab_size = vocab_size
 

@@ -12,7 +12,9 @@ import re
 from collections.abc import Sequence
 
 SUBLAYERS = ("attention", "mlp")
-SPELLINGS = "all, none, attention, mlp, first<n>, last<n>, random<n> or a list like [0.attention,1.mlp]"
+SPELLINGS = (
+    "all, none, attention, mlp, first<n>, last<n>, random<n> or a list like [0.attention,1.mlp]"
+)
 
 
 def all_sublayers(num_layers: int) -> list[str]:

@@ -51,16 +51,16 @@ def run(options: argparse.Namespace, runs: Path) -> int:
         planned(options, runs), plan_path(runs, sweep=options.sweep, profile=options.profile)
     )
     console.print(f"[bold]{plan['study']}[/]: {plan['title']}")
-    with _mirror(plan, enabled=options.tracking == "offline") as on_finished:
-        with view_for(console) as view:
-            progress = reconcile(
-                plan,
-                runs,
-                slots=slots(options),
-                view=view,
-                on_finished=on_finished,
-                time_limit=options.time_limit,
-            )
+    mirrored = _mirror(plan, enabled=options.tracking == "offline")
+    with mirrored as on_finished, view_for(console) as view:
+        progress = reconcile(
+            plan,
+            runs,
+            slots=slots(options),
+            view=view,
+            on_finished=on_finished,
+            time_limit=options.time_limit,
+        )
     console.print(summary(progress))
     for line in failures(progress):
         console.print(line, style="red", markup=False, soft_wrap=True)
@@ -118,16 +118,29 @@ def plan(options: argparse.Namespace, runs: Path) -> int:
         about = "" if state == State.finished else clock(seconds.of(planned_run))
         name = planned_run["variant"] + (" (A/A)" if planned_run["role"] == "aa" else "")
         seed = str(planned_run["seed"])
-        table.add_row(
-            planned_run["run_id"], name, seed, f"[{COLOURS[state]}]{state}[/]", about
-        )
+        table.add_row(planned_run["run_id"], name, seed, f"[{COLOURS[state]}]{state}[/]", about)
     console.print(table)
     console.print(summary(progress))
     console.print(f"about {clock(seconds.left())} on {progress.num_slots} slots")
-    from analysis.power import print_resolvable
-
-    print_resolvable(made, runs, console)
+    console.print(_resolvable(made, runs))
     return 0
+
+
+def _resolvable(made: Plan, runs: Path) -> Table:
+    """The smallest difference each claim can resolve with the planned seeds, at 80 % power."""
+    from analysis.frame import plan_frame
+    from analysis.power import measured_sds, resolvable
+
+    frame = plan_frame(made, runs)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="what claims resolve")
+    for name in ("claim", "metric", "resolves", "δ", "s.d. over seeds"):
+        table.add_column(name)
+    for row in resolvable(made, sds=measured_sds(frame) if len(frame) else {}):
+        value = "nothing" if row["resolvable"] is None else f"{row['resolvable']:.3g}"
+        colour = "green" if row["enough"] else "yellow"
+        sd = f"{row['sd']:.3g} ({row['sd_source']})"
+        table.add_row(row["id"], row["metric"], f"[{colour}]{value}[/]", f"{row['delta']:g}", sd)
+    return table
 
 
 def status(options: argparse.Namespace, runs: Path) -> int:
@@ -148,13 +161,17 @@ def retry(options: argparse.Namespace, runs: Path) -> int:
         folder = RunFolder.of(runs, study=made["study"], run_id=run_id)
         if options.status == "failed" and state == State.failed:
             folder.forgive()
-            count += 1
-        elif options.status == "diverged" and state == State.finished:
-            if folder.result()["status"] == "diverged":
-                folder.wipe()
-                count += 1
+        elif (options.status, state) == ("diverged", State.finished) and _diverged(folder):
+            folder.wipe()
+        else:
+            continue
+        count += 1
     console.print(f"{count} {options.status} runs will be trained again")
     return run(options, runs)
+
+
+def _diverged(folder: RunFolder) -> bool:
+    return folder.result()["status"] == "diverged"
 
 
 COMMANDS = {"run": run, "plan": plan, "status": status, "retry": retry, "tables": tables}

@@ -1,17 +1,17 @@
 """A sweep's declaration, sweeps/<name>.yaml: which arms and seeds its tables need, per profile.
 
-    study: symmetry
-    experiment: symmetry            # the recipe; as it stands it is the baseline
-    claims: symmetry                # analysis/claims/<name>.yaml
-    tables: [symmetry_cells, symmetry_claims]
-    profiles:
-      quick:
-        title: "two digits ..."     # stands above every table
-        seeds: 5
-        overrides: [data.digits=2]  # of every arm
-        arms:                       # grids: the product of the listed levels
-          - {attention_mask: causal, position: [none, learned]}
-        seconds_per_run: 30         # a first guess for `make plan`, before anything was measured
+study: symmetry
+experiment: symmetry            # the recipe; as it stands it is the baseline
+claims: symmetry                # analysis/claims/<name>.yaml
+tables: [symmetry_cells, symmetry_claims]
+profiles:
+  quick:
+    title: "two digits ..."     # stands above every table
+    seeds: 5
+    overrides: [data.digits=2]  # of every arm
+    arms:                       # grids: the product of the listed levels
+      - {attention_mask: causal, position: [none, learned]}
+    seconds_per_run: 30         # a first guess for `make plan`, before anything was measured
 """
 
 from __future__ import annotations

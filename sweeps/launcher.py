@@ -46,15 +46,21 @@ class Slot:
 
 def cpu_slots(*, threads: int = 1) -> list[Slot]:
     """One slot for each `threads` cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return [Slot(threads=threads) for _ in range(max(1, cores // threads))]
 
 
 def gpu_slots(devices: list[str], *, runs_per_device: int = 1) -> list[Slot]:
     """`runs_per_device` slots on each device, devices in turn, the cores dealt out among them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     threads = max(1, cores // (len(devices) * runs_per_device))
-    return [Slot(threads=threads, device=device) for _ in range(runs_per_device) for device in devices]
+    return [
+        Slot(threads=threads, device=device) for _ in range(runs_per_device) for device in devices
+    ]
 
 
 def _child(path: str, slot: Slot) -> None:

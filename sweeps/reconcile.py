@@ -107,17 +107,17 @@ def reconcile(
             if not launcher.workers and (progress.interrupted or not elsewhere):
                 break
             view.update(progress)
-            for worker, state in launcher.wait(0.25):
+            for worker, left_in in launcher.wait(0.25):
                 run_id = worker.folder.path.name
                 progress.started.pop(run_id, None)
-                if state is None:  # another process was quicker
+                if left_in is None:  # another process was quicker
                     progress.states[run_id] = State.running
                     elsewhere[run_id] = time.monotonic()
                     continue
-                progress.states[run_id] = state
-                if state == State.finished:
+                progress.states[run_id] = left_in
+                if left_in == State.finished:
                     on_finished(worker.folder)
-                view.ended(by_id[run_id], state, progress)
+                view.ended(by_id[run_id], left_in, progress)
     progress.states = look(plan, runs)
     view.update(progress)
     return progress

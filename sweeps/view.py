@@ -45,7 +45,9 @@ def failures(progress: Progress) -> list[str]:
 
 def summary(progress: Progress) -> Text:
     """'35 runs: 20 finished, 2 running, 13 waiting' in colours."""
-    text = Text(f"{progress.plan['sweep']} {progress.plan['profile']}, {len(progress.states)} runs: ")
+    text = Text(
+        f"{progress.plan['sweep']} {progress.plan['profile']}, {len(progress.states)} runs: "
+    )
     counts = progress.counts()
     parts = [(state, counts[state]) for state in State if counts[state]]
     for index, (state, count) in enumerate(parts):
@@ -98,7 +100,7 @@ class LiveView:
         head.append(f"   {clock(time.monotonic() - progress.began)} so far, ")
         head.append(f"about {clock(self.seconds.left())} left", "bold")
         bar = ProgressBar(total=len(progress.states), completed=done, width=60)
-        parts = [head, bar, variants_table(progress), self._running(progress)]
+        parts: list[Any] = [head, bar, variants_table(progress), self._running(progress)]
         parts += [Text(line, "red") for line in failures(progress)]
         if progress.interrupted:
             parts.append(Text("stopping: the running runs make a checkpoint", "yellow"))

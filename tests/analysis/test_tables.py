@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from analysis import table as table_module
 from analysis.__main__ import main
 from analysis.frame import plan_frame
 from analysis.outputs import write_tables
-from analysis.render import escape_latex, html, latex, markdown, to_csv
+from analysis.render import escape_latex, html, latex, markdown, print_table, to_csv
 from analysis.table import build_table, load_table
 from experiments.errors import UserError
 
@@ -230,6 +231,21 @@ def test_the_command_prints_tables_and_exits_with_1_on_a_violation(broken_study,
 def test_the_command_exits_with_2_on_a_users_mistake(tmp_path, capsys):
     assert main(["tables", "--plan", str(tmp_path / "nowhere.json")]) == 2
     assert "there is no plan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_a_terminal_of_any_width_breaks_no_word_and_names_what_it_leaves_out(full_study, width):
+    for name in ("symmetry_cells", "symmetry_claims"):
+        table = built(full_study, name)
+        console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+        print_table(table, console)
+        printed = console.file.getvalue()
+        assert max(map(len, printed.splitlines())) <= width
+        _, _, left_out = printed.partition("In the written table only:")
+        for column in table.columns:
+            shown = all(word in printed for word in column.header.split())
+            assert shown or column.header in left_out
+        assert {"bidirectional", "converged", "agrees"} & set(printed.split())
 
 
 def test_help_loads_nothing_heavy():
