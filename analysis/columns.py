@@ -58,6 +58,8 @@ def number(value: float | None, *, digits: int = 3, signed: bool = False, style:
     """'0.994', with a true minus; '1.2e-16' in style 'e'; '6,000' in style ','."""
     if value is None or math.isnan(value):
         return BLANK
+    if style == "f":
+        value = round(value, digits) + 0.0  # + 0.0 turns a rounded -0.0 into 0.0
     text = f"{value:{'+' if signed else ''}{',.0f' if style == ',' else f'.{digits}{style}'}}"
     if style == "e":
         mantissa, exponent = text.split("e")

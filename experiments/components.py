@@ -64,9 +64,10 @@ def signature(target: str) -> Signature:
     attributes: dict[str, Any] = {}
     settings: dict[str, tuple[str, Any]] = {}
     for node in classes[name].body:
-        if isinstance(node, ast.Assign):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            owner = node.targets[0] if isinstance(node, ast.Assign) else node.target
             with contextlib.suppress(ValueError):
-                attributes[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+                attributes[ast.unparse(owner)] = ast.literal_eval(node.value)
         elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if default is not None:

@@ -64,8 +64,10 @@ def _hydra_compose(overrides: Sequence[str]) -> Any:
 
 
 def _check_choice(override: str) -> None:
-    """A config group's unknown option, said with its options, before Hydra searches for it."""
+    """What can be said more plainly than Hydra does: no '=' at all, an unknown group's option."""
     group, separator, option = override.lstrip("+").partition("=")
+    if not separator and not override.startswith("~"):
+        raise UserError(f"'{override}' is no override: type {override}=<value>")
     if not separator or group not in groups() or "," in option:
         return
     if option not in choices(group):

@@ -103,7 +103,7 @@ def reconcile(
                     worker.ask_to_stop()
             _look_elsewhere(progress, by_id, elsewhere, on_finished)
             if not progress.interrupted:
-                _start_ready(progress, launcher)
+                _start_ready(progress, launcher, elsewhere)
             if not launcher.workers and (progress.interrupted or not elsewhere):
                 break
             view.update(progress)
@@ -123,7 +123,7 @@ def reconcile(
     return progress
 
 
-def _start_ready(progress: Progress, launcher: Launcher) -> None:
+def _start_ready(progress: Progress, launcher: Launcher, elsewhere: dict[str, float]) -> None:
     for run in progress.plan["runs"]:
         if not launcher.free:
             return
@@ -132,6 +132,10 @@ def _start_ready(progress: Progress, launcher: Launcher) -> None:
             progress.states[run_id] = State.blocked
         elif is_ready(run, progress.states):
             folder = progress.folder(run)
+            progress.states[run_id] = folder.state()
+            if not is_ready(run, progress.states):  # another process was quicker
+                elsewhere[run_id] = 0.0
+                continue
             folder.prepare(_spec_for(run, launcher.free[0]))
             launcher.start(folder)
             progress.states[run_id] = State.running

@@ -245,7 +245,7 @@ def test_a_terminal_of_any_width_breaks_no_word_and_names_what_it_leaves_out(ful
         for column in table.columns:
             shown = all(word in printed for word in column.header.split())
             assert shown or column.header in left_out
-        assert {"bidirectional", "converged", "agrees"} & set(printed.split())
+        assert "…" not in printed
 
 
 def test_help_loads_nothing_heavy():

@@ -24,7 +24,7 @@ def seed_for(stream: str, step: int) -> int:
 
 
 def addition(**settings_) -> Addition:
-    return Addition(**{"seed_for": seed_for, **settings_})
+    return Addition(**{"seed_for": seed_for, "num_workers": 0, **settings_})
 
 
 def held_out_pairs(data: Addition) -> set[frozenset[int]]:
@@ -157,6 +157,12 @@ def test_pair_ids_are_unordered_and_invertible(a, b):
     a_, b_ = np.array([a]), np.array([b])
     assert pair_id(a_, b_) == pair_id(b_, a_)
     assert [int(side[0]) for side in pair_of(pair_id(a_, b_))] == sorted((a, b))
+
+
+def test_the_first_and_the_last_pair_of_a_large_number_are_inverted():
+    large = np.arange(10**8 - 10**5, 10**8)
+    for small in (np.zeros_like(large), large):
+        np.testing.assert_array_equal(pair_of(pair_id(small, large)), [small, large])
 
 
 def test_pair_ids_number_all_pairs_without_a_gap():

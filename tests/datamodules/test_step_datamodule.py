@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -45,6 +46,10 @@ class Recorder(pl.LightningModule):
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.trained: list[int] = []
         self.evaluated: list[int] = []
+        self.epochs = 0
+
+    def on_train_epoch_start(self):
+        self.epochs += 1
 
     def training_step(self, batch, batch_idx):
         self.trained.append(int(batch["tokens"][0]))
@@ -68,22 +73,25 @@ def trainer(max_steps: int, **settings) -> pl.Trainer:
 @pytest.mark.filterwarnings("ignore")
 def test_training_sees_batch_k_at_step_k_and_ends_at_max_steps():
     model, fit = Recorder(), trainer(7, num_sanity_val_steps=0)
-    fit.fit(model, Counting(seed_for=seed_for))
+    fit.fit(model, Counting(seed_for=seed_for, num_workers=0))
     assert model.trained == list(range(7))
     assert fit.global_step == 7
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_resumed_in_the_middle_sees_the_steps_that_were_left(tmp_path):
-    data = Counting(seed_for=seed_for)
+    data = Counting(seed_for=seed_for, num_workers=0)
     first, fit = Recorder(), trainer(5)
     fit.fit(first, data)
     fit.save_checkpoint(tmp_path / "five.ckpt")
     resumed, fit = Recorder(), trainer(12)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit.fit(resumed, Counting(seed_for=seed_for), ckpt_path=tmp_path / "five.ckpt")
+        fit.fit(
+            resumed, Counting(seed_for=seed_for, num_workers=0), ckpt_path=tmp_path / "five.ckpt"
+        )
     assert first.trained + resumed.trained == list(range(12))
+    assert first.epochs == resumed.epochs == 1
     assert not [w for w in caught if "not resumable" in str(w.message)]
 
 
@@ -94,15 +102,19 @@ def test_a_checkpoint_from_inside_training_resumes_at_its_step(tmp_path):
             if trainer.global_step == 4:
                 trainer.save_checkpoint(tmp_path / "four.ckpt")
 
-    trainer(10, callbacks=[SaveAtFour()]).fit(Recorder(), Counting(seed_for=seed_for))
+    trainer(10, callbacks=[SaveAtFour()]).fit(
+        Recorder(), Counting(seed_for=seed_for, num_workers=0)
+    )
     resumed = Recorder()
-    trainer(10).fit(resumed, Counting(seed_for=seed_for), ckpt_path=tmp_path / "four.ckpt")
+    trainer(10).fit(
+        resumed, Counting(seed_for=seed_for, num_workers=0), ckpt_path=tmp_path / "four.ckpt"
+    )
     assert resumed.trained == list(range(4, 10))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_validation_and_test_batches_come_in_their_own_order():
-    model, data = Recorder(), Counting(seed_for=seed_for)
+    model, data = Recorder(), Counting(seed_for=seed_for, num_workers=0)
     trainer(4, num_sanity_val_steps=0, val_check_interval=2).fit(model, data)
     assert model.evaluated == [-1, -2, -1, -2]
     model.evaluated.clear()
@@ -113,7 +125,7 @@ def test_validation_and_test_batches_come_in_their_own_order():
 def test_worker_processes_do_not_change_the_batches():
     def batches(num_workers: int) -> list[list[int]]:
         data = Counting(seed_for=seed_for, num_workers=num_workers)
-        data.trainer = trainer(5)
+        data.trainer = SimpleNamespace(global_step=0, max_steps=5, unpicklable=lambda: None)
         return [batch["tokens"].tolist() for batch in data.train_dataloader()]
 
     here = batches(0)
@@ -122,7 +134,7 @@ def test_worker_processes_do_not_change_the_batches():
 
 
 def test_a_stream_without_an_end_is_a_mistake():
-    data = Counting(seed_for=seed_for)
+    data = Counting(seed_for=seed_for, num_workers=0)
     with pytest.raises(ValueError, match="attach a trainer with max_steps"):
         data.train_dataloader()
     with pytest.raises(ValueError, match="num_workers is -1; expected 0 or more"):

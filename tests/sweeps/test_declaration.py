@@ -1,0 +1,35 @@
+"""Sweep declarations: grids become arms, mistakes become one sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.errors import UserError
+from sweeps.declaration import expand, load, names
+
+
+def test_a_grid_is_the_product_of_its_levels_and_a_shared_point_is_one_arm() -> None:
+    grids = [{"a": [1, 2], "b": "x"}, {"a": 2, "b": ["x", "y"]}]
+    assert expand(grids) == [["a=1", "b=x"], ["a=2", "b=x"], ["a=2", "b=y"]]
+
+
+def test_the_symmetry_study_declares_its_profiles() -> None:
+    quick = load("symmetry", "quick")
+    assert "symmetry" in names()
+    assert quick.seeds == 5
+    assert ["attention_mask=causal", "position=none", "residual=none"] in quick.arms
+    assert load("symmetry", "quick", seeds=9).seeds == 9
+
+
+@pytest.mark.parametrize(
+    ("sweep", "profile", "seeds", "said"),
+    [
+        ("symetry", "quick", None, "Did you mean 'symmetry'?"),
+        ("symmetry", "quik", None, "Did you mean 'quick'?"),
+        ("symmetry", "quick", 0, "SEEDS=0 is too few"),
+    ],
+)
+def test_mistakes(sweep, profile, seeds, said) -> None:
+    with pytest.raises(UserError) as error:
+        load(sweep, profile, seeds=seeds)
+    assert said in str(error.value)

@@ -1,0 +1,57 @@
+"""The plan: composed once an arm, equal to Hydra's own composition, frozen before training."""
+
+from __future__ import annotations
+
+import random
+
+from experiments.compose import compose
+from experiments.identity import run_id
+from sweeps.plan import freeze, load_plan, make_plan
+from tests.conftest import TINY
+from tests.sweeps.conftest import declare
+
+
+def test_planned_runs_equal_hydras_own_composition(planned) -> None:
+    arms = [["residual=all"], ["residual=first3", "position=learned"], ["attention_mask=reverse"]]
+    plan = planned(seeds=4, arms=arms)
+    assert len(plan["runs"]) == 3 * 4 + 4
+    for run in random.Random(0).sample(plan["runs"], 6):
+        arm = {
+            "baseline": arms[0],
+            "position=learned,residual=first3": arms[1],
+            "attention_mask=reverse": arms[2],
+        }[run["variant"]]
+        composed = compose([*TINY, *arm, f"seed={run['seed']}"])
+        assert run["run_id"] == run_id(composed)
+        labels = {"sweep", "variant", "tags"}
+        for key in composed.keys() - labels:
+            assert run["config"][key] == composed[key], key
+
+
+def test_duplicate_points_are_one_run(planned) -> None:
+    plan = planned(arms=[["residual=all"], ["residual=first4"], ["residual=none"]], seeds=3)
+    ids = [run["run_id"] for run in plan["runs"]]
+    assert len(ids) == len(set(ids)) == 2 * 3 + 3
+
+
+def test_more_seeds_keep_the_runs_that_are_there(planned) -> None:
+    few, many = planned(seeds=2), planned(seeds=5)
+    assert {r["run_id"] for r in few["runs"]} < {r["run_id"] for r in many["runs"]}
+    further = [r["seed"] for r in many["runs"] if r["role"] == "aa"]
+    assert further == [5, 6, 7, 8, 9]
+
+
+def test_claims_are_kept_from_the_first_plan_and_later_changes_marked(tmp_path) -> None:
+    path = tmp_path / "plan.json"
+    claims = [{"id": "a", "delta": 0.05}, {"id": "b", "delta": 0.1}]
+    first = freeze(make_plan(declare(), common=[], claims=claims), path)
+    assert first["claims"] == claims
+    later = [{"id": "a", "delta": 0.01}, {"id": "b", "delta": 0.1}, {"id": "c", "delta": 1.0}]
+    for _ in range(2):  # a change stays marked however often the plan is made
+        second = freeze(make_plan(declare(), common=[], claims=later), path)
+        assert second["claims"] == [
+            {"id": "a", "delta": 0.05, "changed_after_plan": True},
+            {"id": "b", "delta": 0.1},
+            {"id": "c", "delta": 1.0, "changed_after_plan": True},
+        ]
+    assert load_plan(path) == second

@@ -1,0 +1,106 @@
+"""The walls of the house: imports run one way, and what must hold for every file."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("experiments", "lightning_modules", "datamodules", "sweeps", "analysis")
+ALLOWED = {
+    "lightning_modules": {"lightning_modules"},
+    "datamodules": {"datamodules"},
+    # experiments.compose normalises residual sets with a torch-free function of the model's.
+    "experiments": {"experiments", "lightning_modules", "datamodules"},
+    "analysis": {"analysis", "experiments.store", "experiments.errors", "experiments.wandb_client"},
+    "sweeps": {"sweeps", "experiments", "analysis"},
+}
+FORBIDDEN = {
+    "lightning_modules": {"hydra", "omegaconf", "wandb"},
+    "datamodules": {"hydra", "omegaconf", "wandb"},
+    "analysis": {"torch", "pytorch_lightning", "torchmetrics", "hydra"},
+}
+FILES = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it, as a full dotted name."""
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*(parents if node.level else []), node.module or ""]).strip(".")
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top in PACKAGES:
+            assert any(f"{name}.".startswith(f"{ok}.") for ok in ALLOWED[package]), name
+        assert top not in FORBIDDEN.get(package, set()), name
+
+
+def test_the_worker_reaches_neither_hydra_nor_wandb() -> None:
+    """Followed through the project's own imports, from the worker on."""
+    seen, todo = set(), ["experiments.worker"]
+    while todo:
+        module = todo.pop()
+        path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+        if module in seen or not path.exists():
+            continue
+        seen.add(module)
+        for name in imports(path):
+            assert name.split(".")[0] not in {"hydra", "omegaconf", "wandb", "pandas"}, (
+                module,
+                name,
+            )
+            todo += [name, name.rpartition(".")[0]]
+    assert {"experiments.store", "experiments.training", "lightning_modules.transformer"} < seen
+
+
+@pytest.mark.parametrize("module", ["experiments.run", "sweeps", "sweeps.__main__", "analysis"])
+def test_a_command_starts_without_anything_heavy(module: str) -> None:
+    heavy = "{'torch', 'pandas', 'wandb', 'scipy', 'matplotlib', 'hydra', 'numpy'}"
+    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not text or ast.get_docstring(ast.parse(text)), "no module docstring"
+    assert text.count("\n") <= 320, "one concept a file: this one has grown too long"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_text_is_read_with_its_encoding(path: Path) -> None:
+    bare = re.compile(r"\.read_text\(\)|\.open\(\)|write_text\([^)]*\)(?<!encoding=\"utf-8\"\))")
+    assert not bare.search(path.read_text(encoding="utf-8"))
+
+
+def test_every_component_of_conf_exists_and_states_its_version() -> None:
+    from omegaconf import OmegaConf
+
+    from experiments.components import signature
+
+    found = [
+        path for name in ("position", "data", "module") for path in ROOT.glob(f"conf/{name}/*")
+    ]
+    assert len(found) >= 5
+    for path in found:
+        config = OmegaConf.load(path)
+        assert config.name == path.stem
+        assert signature(config._target_).attributes["version"] >= 1
