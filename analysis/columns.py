@@ -102,6 +102,13 @@ def factor(arm: Arm, *, factor: str) -> Cell:
     return Cell(text, {"": level})
 
 
+def tuned(arm: Arm) -> Cell:
+    """The level chosen for the arm and the mean validation score of each that was tried."""
+    texts = list(arm.runs["tuned"].unique()) if "tuned" in arm.runs else []
+    text = str(texts[0]) if len(texts) else ""
+    return Cell(text, {"": text})
+
+
 def converged(arm: Arm) -> Cell:
     """Converged of finished seeds, with the Wilson interval of the rate: '5/5 [0.57, 1.00]'."""
     if arm.further is not None:
@@ -246,10 +253,18 @@ def verdict(judgement: Judgement) -> Cell:
 
 
 ARM_KINDS: dict[str, Callable[..., Cell]] = {
-    kind.__name__: kind for kind in (factor, converged, mean, steps, largest, typical)
+    kind.__name__: kind for kind in (factor, tuned, converged, mean, steps, largest, typical)
 }
 CLAIM_KINDS: dict[str, Callable[..., Cell]] = {
     kind.__name__: kind
     for kind in (sentence, source, metric, published, estimate, seeds, delta, verdict)
 }
-TEXT_KINDS = {"factor", "sentence", "source", "metric", "published", "verdict"}  # left-aligned
+TEXT_KINDS = {
+    "factor",
+    "tuned",
+    "sentence",
+    "source",
+    "metric",
+    "published",
+    "verdict",
+}  # left-aligned

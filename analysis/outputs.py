@@ -30,9 +30,11 @@ def write_tables(
     from .frame import load_plan, plan_frame
     from .render import FORMATS
     from .table import build_table
+    from .tuning import choose
 
     plan = load_plan(plan_path)
-    frame = plan_frame(plan, runs_root)
+    plan, frame, chosen = choose(plan, plan_frame(plan, runs_root))
+    frame["tuned"] = [str(chosen[run_id]) if run_id in chosen else "" for run_id in frame["run_id"]]
     tables = [build_table(name, plan, frame) for name in plan["tables"]]
     files = []
     folder = Path(reports_dir) / "tables"

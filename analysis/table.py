@@ -106,6 +106,9 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
     violations = exact_facts.violations(frame)
     if declared["rows"] == "arms":
         columns = _with_varying_factors(columns, plan)
+        if plan.get("tune"):
+            header = plan["tune"]["factor"].replace("_", " ").capitalize()
+            columns = [*columns, Column(f"{header} chosen", "tuned", "tuned", {})]
         rows = _arm_rows(columns, plan, frame)
     else:
         rows = _claim_rows(columns, plan, frame)

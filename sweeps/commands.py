@@ -126,12 +126,13 @@ def plan(options: argparse.Namespace, runs: Path) -> int:
     return 0
 
 
-def _resolvable(made: Plan, runs: Path) -> Table:
+def _resolvable(plan: Plan, runs: Path) -> Table:
     """The smallest difference each claim can resolve with the planned seeds, at 80 % power."""
     from analysis.frame import plan_frame
     from analysis.power import measured_sds, resolvable
+    from analysis.tuning import choose
 
-    frame = plan_frame(made, runs)
+    made, frame, _ = choose(plan, plan_frame(plan, runs))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="what claims resolve")
     for name in ("claim", "metric", "resolves", "δ", "s.d. over seeds"):
         table.add_column(name)

@@ -24,7 +24,7 @@ from typing import Any
 from experiments.errors import UserError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent
-PROFILE_KEYS = {"title", "seeds", "overrides", "arms", "seconds_per_run"}
+PROFILE_KEYS = {"title", "seeds", "overrides", "arms", "seconds_per_run", "tune"}
 SWEEP_KEYS = {"study", "experiment", "claims", "tables", "profiles"}
 
 
@@ -43,6 +43,7 @@ class Declaration:
     overrides: list[str]
     arms: list[list[str]]
     seconds_per_run: float
+    tune: dict[str, str] | None = None
 
 
 def names() -> list[str]:
@@ -56,7 +57,7 @@ def _only(known: set[str], given: dict[str, Any], where: str) -> None:
                 f"{where}: {key} is not known: expected {', '.join(sorted(known))}."
                 + did_you_mean(key, known)
             )
-    for key in known - {"overrides", "claims"}:
+    for key in known - {"overrides", "claims", "tune"}:
         if key not in given:
             raise UserError(f"{where}: {key} is missing")
 
@@ -107,4 +108,5 @@ def load(sweep: str, profile: str, *, seeds: int | None = None) -> Declaration:
         overrides=chosen.get("overrides", []),
         arms=expand(chosen["arms"]),
         seconds_per_run=chosen["seconds_per_run"],
+        tune=chosen.get("tune"),
     )

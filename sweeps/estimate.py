@@ -17,26 +17,30 @@ class Seconds:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.measured: dict[str, list[float]] = {}
+        self.overall: float | None = None
         self.seen: set[str] = set()
+        self.refresh()
 
-    def _measure(self) -> None:
+    def refresh(self) -> None:
+        """Read the results that have come in since the last time."""
         for run in self.progress.plan["runs"]:
             run_id = run["run_id"]
             if self.progress.states[run_id] == State.finished and run_id not in self.seen:
                 self.seen.add(run_id)
                 seconds = self.progress.folder(run).result()["cost"]["seconds"]
                 self.measured.setdefault(run["arm"], []).append(seconds)
+        if self.measured:
+            self.overall = statistics.fmean(s for arm in self.measured.values() for s in arm)
 
     def of(self, run: dict[str, Any]) -> float:
-        self._measure()
         if run["arm"] in self.measured:
             return statistics.fmean(self.measured[run["arm"]])
-        if self.measured:
-            return statistics.fmean(s for arm in self.measured.values() for s in arm)
-        return self.progress.plan["seconds_per_run"]
+        guess = self.progress.plan["seconds_per_run"]
+        return guess if self.overall is None else self.overall
 
     def left(self) -> float:
         """Wall seconds until every run that can be trained is finished."""
+        self.refresh()
         now, total = time.monotonic(), 0.0
         for run in self.progress.plan["runs"]:
             run_id = run["run_id"]

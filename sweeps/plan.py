@@ -68,6 +68,7 @@ def make_plan(
         "runs": [_planned(spec) for spec in runs.values()],
         "claims": claims,
         "tables": declared.tables,
+        "tune": declared.tune,
     }
 
 

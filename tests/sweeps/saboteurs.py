@@ -1,4 +1,4 @@
-"""Worker processes that come to an end of their own: the real child, with one training step broken."""
+"""Worker processes that end by their own doing: the real child, with one step broken."""
 
 from __future__ import annotations
 
