@@ -1,4 +1,4 @@
-"""The worker: what a run leaves, and that a resumed run equals the uninterrupted one bit for bit."""
+"""The worker: what a run leaves, and that a resumed run equals the uninterrupted one exactly."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""Benchmarks: claims of speed and of surviving anything, measured rather than asserted.
+
+    python -m benchmarks                     all of them, as `make bench` does
+    python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
+    python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="benchmark")
+    overhead = commands.add_parser("overhead", help="seconds a run beyond training")
+    overhead.add_argument("--runs", type=int, default=200)
+    storm = commands.add_parser("storm", help="a sweep under random kill -9")
+    storm.add_argument("--kills", type=int, default=100)
+    storm.add_argument("--seed", type=int, default=0, help="of the killer")
+    options = parser.parse_args(arguments)
+    from benchmarks import kill_storm
+    from benchmarks import overhead as overhead_benchmark
+
+    if options.command in (None, "overhead"):
+        overhead_benchmark.main(runs=getattr(options, "runs", 200))
+    if options.command in (None, "storm"):
+        outcome = kill_storm.storm(
+            kills=getattr(options, "kills", 100), seed=getattr(options, "seed", 0)
+        )
+        print(outcome)
+        return 0 if outcome.equal else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
