@@ -34,7 +34,7 @@ BASE = ["experiment=symmetry"]
         ("data.format=mingtp", "Did you mean 'mingpt'?"),
         ("residual=first9", "2 layers have 4"),
         ("residual=[0.attention,9.mlp]", "residual=9.mlp is no sublayer"),
-        ("model.hidden_size=49", "cannot be split over model.num_heads=2"),
+        ("model.hidden_size=49", "cannot be split over model.num_heads=4"),
         ("model.dropout=1.5", "is no probability"),
         ("model.num_layers=0", "expected 1 or more"),
         ("+position.sharpness=3", "position.sharpness is not known"),
@@ -91,6 +91,10 @@ def test_factor_levels_have_short_names() -> None:
         "num_layers": 2,
         "digits": 3,
         "format": "reversed",
+        "lr": 0.003,
+        "std": 0.05,
+        "rescale_residual": True,
+        "layer_norm_eps": 1e-5,
     }
 
 
