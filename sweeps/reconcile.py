@@ -102,11 +102,11 @@ def reconcile(
                 for worker in launcher.workers:
                     worker.ask_to_stop()
             _look_elsewhere(progress, by_id, elsewhere, on_finished)
+            view.update(progress)  # before the first start, which waits for the heavy imports
             if not progress.interrupted:
                 _start_ready(progress, launcher, elsewhere)
             if not launcher.workers and (progress.interrupted or not elsewhere):
                 break
-            view.update(progress)
             for worker, left_in in launcher.wait(0.25):
                 run_id = worker.folder.path.name
                 progress.started.pop(run_id, None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +100,7 @@ class LiveView:
         head = summary(progress)
         head.append(f"   {clock(time.monotonic() - progress.began)} so far, ")
         head.append(f"about {clock(self.seconds.left())} left", "bold")
-        bar = ProgressBar(total=len(progress.states), completed=done, width=60)
+        bar = Padding(ProgressBar(total=len(progress.states), completed=done, width=60), 0)
         parts: list[Any] = [head, bar, variants_table(progress), self._running(progress)]
         parts += [Text(line, "red") for line in failures(progress)]
         if progress.interrupted:
