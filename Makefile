@@ -22,7 +22,7 @@ PY := .venv/bin/python
 SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) \
 	--runs $(RUNS) --data $(DATA) --reports $(REPORTS) $(ARGS)
 
-.PHONY: help sweep plan status retry tables reproduce test lint format bench clean
+.PHONY: help sweep plan status retry tables publish reproduce test lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -51,6 +51,9 @@ retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
 
 tables: $(STAMP)  ## write the sweep's tables and figures again from its runs
 	@$(call SWEEPS,tables)
+
+publish: $(STAMP)  ## copy the sweep's finished runs to results/ and its tables to README.md
+	@$(call SWEEPS,publish)
 
 reproduce: $(STAMP)  ## train one run again and compare: make reproduce RUN=<id>
 	@$(PY) -m experiments.reproduce $(RUN) --runs $(RUNS)

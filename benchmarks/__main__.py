@@ -1,8 +1,8 @@
 """Benchmarks: claims of speed and of surviving anything, measured rather than asserted.
 
-    python -m benchmarks                     all of them, as `make bench` does
-    python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
-    python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
+python -m benchmarks                     all of them, as `make bench` does
+python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
+python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A plan of tiny runs, and a process that reconciles it: what the benchmarks and tests sweep.
 
-    python -m benchmarks.tiny PLAN RUNS     reconcile the plan on two slots
+python -m benchmarks.tiny PLAN RUNS     reconcile the plan on two slots
 """
 
 from __future__ import annotations

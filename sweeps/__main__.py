@@ -5,6 +5,7 @@
     python -m sweeps status symmetry
     python -m sweeps retry symmetry --status failed
     python -m sweeps tables symmetry
+    python -m sweeps publish symmetry
 
 Exit code 0: every planned run is finished; 1: some failed or are blocked, or an exact fact is
 violated; 2: a mistake in the command; 130: interrupted, the same command goes on.
@@ -23,7 +24,8 @@ COMMANDS = {
     "plan": "show each run, the time it takes and what the claims can resolve",
     "status": "show where every run stands",
     "retry": "forgive failed runs (or wipe diverged ones) and train them again",
-    "tables": "write the tables and figures again from the plan's runs",
+    "tables": "write the tables and figures again from the plan's runs, or the published ones",
+    "publish": "copy the plan's finished runs to results/ and their tables to README.md",
 }
 
 

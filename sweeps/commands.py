@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.errors import UserError
-from experiments.store import RunFolder, State
+from experiments.store import RunFolder, State, write_atomic
 from sweeps import declaration
 from sweeps.estimate import Seconds, clock
 from sweeps.launcher import Slot, cpu_slots
@@ -20,6 +20,7 @@ from sweeps.reconcile import Progress, look, reconcile
 from sweeps.view import COLOURS, failures, summary, variants_table, view_for
 
 console = Console()
+RESULTS = Path("results")
 
 
 def planned(options: argparse.Namespace, runs: Path) -> Plan:
@@ -91,16 +92,27 @@ def _mirror(plan: Plan, *, enabled: bool) -> Any:
         yield submit
 
 
-def tables(options: argparse.Namespace, runs: Path) -> int:
-    from analysis.outputs import print_outcome, write_tables
-
+def _existing_plan(options: argparse.Namespace, runs: Path) -> Path:
     path = plan_path(runs, sweep=options.sweep, profile=options.profile)
     if not path.exists():
         raise UserError(
             f"{path} does not exist: type make sweep SWEEP={options.sweep} "
             f"PROFILE={options.profile} first"
         )
-    outcome = write_tables(path, runs, options.reports)
+    return path
+
+
+def tables(options: argparse.Namespace, runs: Path) -> int:
+    """From the plan's runs where it was planned here, else from the published ones."""
+    from analysis.outputs import print_outcome, write_tables
+
+    published = plan_path(RESULTS, sweep=options.sweep, profile=options.profile)
+    if (
+        published.exists()
+        and not plan_path(runs, sweep=options.sweep, profile=options.profile).exists()
+    ):
+        runs = RESULTS
+    outcome = write_tables(_existing_plan(options, runs), runs, options.reports)
     print_outcome(outcome)
     console.print(f"wrote {len(outcome.files)} files to {options.reports}")
     return outcome.exit_code
@@ -175,4 +187,25 @@ def _diverged(folder: RunFolder) -> bool:
     return folder.result()["status"] == "diverged"
 
 
-COMMANDS = {"run": run, "plan": plan, "status": status, "retry": retry, "tables": tables}
+def publish(options: argparse.Namespace, runs: Path) -> int:
+    from sweeps.publish import publish as copy
+    from sweeps.publish import with_tables
+
+    path = _existing_plan(options, runs)
+    count = copy(path, runs, RESULTS)
+    readme = Path("README.md")
+    text = readme.read_text(encoding="utf-8")
+    published = plan_path(RESULTS, sweep=options.sweep, profile=options.profile)
+    write_atomic(readme, with_tables(text, published, RESULTS))
+    console.print(f"{count} runs published in {RESULTS}/, and their tables in {readme}")
+    return 0
+
+
+COMMANDS = {
+    "publish": publish,
+    "run": run,
+    "plan": plan,
+    "status": status,
+    "retry": retry,
+    "tables": tables,
+}
