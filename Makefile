@@ -2,6 +2,7 @@
 #
 #   make sweep                                    the symmetry study, minutes on two cores
 #   make sweep SWEEP=symmetry PROFILE=cpu SEEDS=10
+#   make sweep LAUNCHER=slurm ARGS="--slurm-partition gpu --slurm-gpus 1"
 #   make test
 
 PYTHON  ?= $(shell command -v python3.11 || command -v python3)
@@ -12,6 +13,7 @@ RUNS    ?= runs
 DATA    ?= data
 REPORTS ?= reports
 STATUS  ?= failed
+LAUNCHER ?= isolated
 RUN     ?=
 ARGS    ?=
 
@@ -20,9 +22,10 @@ ENVIRONMENT := pyproject.toml constraints.txt
 STAMP := .venv/.ready
 PY := .venv/bin/python
 SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) \
-	--runs $(RUNS) --data $(DATA) --reports $(REPORTS) $(ARGS)
+	--runs $(RUNS) --data $(DATA) --reports $(REPORTS) \
+	--launcher $(LAUNCHER) $(ARGS)
 
-.PHONY: help sweep plan status retry tables publish reproduce test lint format bench clean
+.PHONY: help sweep plan status retry tables publish wandb reproduce test lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -39,6 +42,9 @@ $(STAMP): $(ENVIRONMENT)
 
 sweep: $(STAMP)  ## train what the sweep still lacks, then print its tables
 	@$(call SWEEPS,run)
+
+wandb: $(STAMP)  ## write W&B sweep files whose agents train the same runs
+	@$(call SWEEPS,wandb)
 
 plan: $(STAMP)  ## what the sweep would train, how long it takes, what it can resolve
 	@$(call SWEEPS,plan)

@@ -23,12 +23,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from experiments import wandb_client
+from experiments.errors import UserError
 from experiments.store import RunFolder
 
 # A run takes about 0.1 s and 50 us a row; one that hangs ends the process, so that no process
@@ -43,6 +44,38 @@ def mirror_now(
     """Mirror one finished run in this process; False if it was mirrored before."""
     if wandb_client.is_mirrored(run_dir):
         return False
+    result, history, labels = _told(run_dir, sweep=sweep)
+    wandb_client.write_offline_run(
+        run_dir, result, history, project=project, entity=entity, **labels
+    )
+    return True
+
+
+def mirror_run(run_dir: Path, config: Mapping[str, Any]) -> None:
+    """Mirror a finished run as its config says, and to the W&B sweep agent that asked for it.
+
+    The agent's run is sent even when the run was finished, and mirrored, before.
+    """
+    if wandb_client.agent_run_id():
+        result, history, labels = _told(run_dir, sweep=None)
+        wandb_client.send_agent_run(result, history, **labels)
+    if config["tracking"] == "offline":
+        mirror_now(run_dir, **config["wandb"])
+
+
+def check_tracking(config: Mapping[str, Any]) -> None:
+    """UserError for the tracking that there is not."""
+    if config["tracking"] == "online" and not wandb_client.agent_run_id():
+        raise UserError(
+            "tracking=online is not available yet: type tracking=offline, and upload the files "
+            "later with W&B's own `wandb sync`"
+        )
+
+
+def _told(
+    run_dir: Path, *, sweep: str | None
+) -> tuple[dict[str, Any], Iterator[dict[str, Any]], dict[str, Any]]:
+    """What W&B is told of a finished run: its result, its history, its tags and group."""
     folder = RunFolder(run_dir)
     if not folder.is_done():
         raise ValueError(f"{run_dir} holds no finished run (no DONE); train it to its end first.")
@@ -50,16 +83,9 @@ def mirror_now(
     planned = folder.spec() if folder.spec_file.exists() else {}
     labels = planned.get("labels") or {}
     sweeps = [f"sweep:{name}" for name in (labels.get("sweep"), sweep) if name]
-    wandb_client.write_offline_run(
-        run_dir,
-        result,
-        _history(folder.history_file, last_step=result["cost"].get("steps")),
-        project=project,
-        entity=entity,
-        tags=[*sweeps, *(labels.get("tags") or [])],
-        group=planned.get("arm") or result["variant"],
-    )
-    return True
+    history = _history(folder.history_file, last_step=result["cost"].get("steps"))
+    tags = [*sweeps, *(labels.get("tags") or [])]
+    return result, history, {"tags": tags, "group": planned.get("arm") or result["variant"]}
 
 
 def unmirrored(runs_root: Path) -> list[Path]:
@@ -193,7 +219,7 @@ class Mirror:
             if process.returncode:
                 last_words = _contents(self._errors).strip().splitlines()[-1:]
                 self._broken = " ".join(
-                    [f"the mirror process ended with {_told(process.returncode)}", *last_words]
+                    [f"the mirror process ended with {_ending(process.returncode)}", *last_words]
                 )
 
     def _read_report(self) -> MirrorReport:
@@ -264,7 +290,7 @@ def _contents(file: Any) -> str:
     return file.read().decode("utf-8", errors="replace")
 
 
-def _told(return_code: int) -> str:
+def _ending(return_code: int) -> str:
     return signal.Signals(-return_code).name if return_code < 0 else f"exit code {return_code}"
 
 

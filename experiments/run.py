@@ -4,6 +4,9 @@
     python -m experiments.run experiment=symmetry seed=3 --explain    why it would (not) train
     python -m experiments.run -m experiment=symmetry residual=all,none "seed=range(0,5)"
 
+-m trains all points side by side in processes of their own; what can be set about that stands in
+sweeps/hydra_launcher.py (hydra.launcher.jobs=<int>, .devices=[0,1], .runs_per_device=<int> ...).
+
 Overrides everyone uses:
     attention_mask=bidirectional|causal|reverse     residual=all|none|attention|mlp|first<n>|last<n>
     position={positions}
@@ -18,12 +21,16 @@ Exit code 0: the run is finished (trained now or before); 1: it failed; 2: a mis
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from typing import Any
 
 from experiments.errors import UserError
 from experiments.store import Busy, RunFolder, State
+from experiments.wandb_client import NotMirrored
 
+MULTIRUN = {"-m", "--multirun"}
 EXIT = {State.finished: 0, State.interrupted: 130}
 
 
@@ -45,24 +52,23 @@ def folder_of(spec: dict[str, Any]) -> RunFolder:
 def bring_to_end(spec: dict[str, Any]) -> State:
     """Train the run unless it is finished, then mirror it; the state it is left in."""
     folder = folder_of(spec)
-    if folder.is_done():
-        return State.finished
-    tracking = spec["config"]["tracking"]
-    if tracking == "online":
-        raise UserError(
-            "tracking=online is not available yet: type tracking=offline, and upload the files "
-            "later with W&B's own `wandb sync`"
-        )
-    folder.prepare(spec)
-    from experiments import worker
+    config = spec["config"]
+    from experiments.mirror import check_tracking
 
-    worker.quiet()
-    with worker.stop_on_signals() as should_stop:
-        state = worker.execute(folder.path, should_stop=should_stop, progress=sys.stderr.isatty())
-    if state == State.finished and tracking == "offline":
-        from experiments.mirror import mirror_now
+    check_tracking(config)
+    state = State.finished
+    if not folder.is_done():
+        folder.prepare(spec)
+        from experiments import worker
 
-        mirror_now(folder.path, project=spec["config"]["wandb"]["project"])
+        worker.quiet()
+        with worker.stop_on_signals() as should_stop:
+            progress = sys.stderr.isatty()
+            state = worker.execute(folder.path, should_stop=should_stop, progress=progress)
+    if state == State.finished and config["tracking"] != "disabled":
+        from experiments.mirror import mirror_run
+
+        mirror_run(folder.path, config)
     return state
 
 
@@ -101,32 +107,86 @@ def single(overrides: list[str], *, explain: bool) -> int:
     return EXIT.get(state, 1)
 
 
+def point(config: Any) -> None:
+    """One point of a multirun whose launcher calls it in a process of its own choosing."""
+    from experiments.compose import compose, factor_levels, validated
+    from experiments.spec import make_spec
+    from sweeps.hydra_launcher import RunFailed
+
+    typed = validated(config)
+    baseline = factor_levels(compose([f"experiment={typed['experiment']}"]))
+    spec = make_spec(typed, baseline=baseline)
+    folder = folder_of(spec)
+    stored = folder.is_done()
+    state = bring_to_end(spec)
+    report(folder, state, stored=stored)
+    if state == State.interrupted:
+        raise KeyboardInterrupt  # else the launcher would go on with the next point
+    if state != State.finished:
+        raise RunFailed(f"{folder.path}: {state}")
+
+
 def multirun(arguments: list[str]) -> int:
     """Hydra's own multirun, whatever its launcher: each point is a run of the store."""
     import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
-    from experiments.compose import CONF, register_schema, validated
+    from experiments.compose import CONF, register_schema
+    from sweeps.hydra_launcher import RunFailed, register
 
     register_schema()
-
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def point(config: Any) -> None:
-        from experiments.compose import compose, factor_levels
-        from experiments.spec import make_spec
-
-        typed = validated(config)
-        baseline = factor_levels(compose([f"experiment={typed['experiment']}"]))
-        spec = make_spec(typed, baseline=baseline)
-        folder = folder_of(spec)
-        stored = folder.is_done()
-        state = bring_to_end(spec)
-        report(folder, state, stored=stored)
-        if state != State.finished:
-            raise RuntimeError(f"{folder.path}: {state}")
-
-    sys.argv = [sys.argv[0], *arguments]
-    point()
+    register()
+    # Hydra would answer any error with its own text and exit code 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    chosen = [argument.lstrip("+~").partition("=")[0] for argument in arguments]
+    defaults = {"hydra/launcher": "isolated", "hydra.sweep.dir": "${paths.runs}/multirun"}
+    added = [f"{key}={value}" for key, value in defaults.items() if key not in chosen]
+    # Hydra takes its flags before the overrides or after them; the user may put ours between.
+    others = [argument for argument in arguments if argument not in MULTIRUN]
+    sys.argv = [sys.argv[0], "--multirun", *others, *added]
+    main = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    try:
+        main(point)()
+    except RunFailed as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except (HydraException, OmegaConfBaseException) as error:
+        raise mistake(error, arguments) from error
+    except KeyboardInterrupt:
+        command = shlex.join(["python", "-m", "experiments.run", *arguments])
+        print(f"\ninterrupted; to go on, type: {command}", file=sys.stderr)
+        return 130
     return 0
+
+
+def mistake(error: Exception, arguments: list[str]) -> UserError:
+    """What Hydra refused in a multirun, said as the composition of a single run says it."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    from experiments.compose import compose
+
+    typed = [argument for argument in arguments if not argument.startswith("-")]
+    try:
+        levels = [
+            [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+            if override.is_sweep_override()
+            else [override.input_line]
+            for override in OverridesParser.create().parse_overrides(typed)
+            if not override.is_hydra_override()
+        ]
+        first = [choices[0] for choices in levels]
+        for index, choices in enumerate(levels):  # each level once, the others at their first
+            for level in choices:
+                compose([*first[:index], level, *first[index + 1 :]])
+    except UserError as sentence:
+        return sentence
+    except HydraException as refused:
+        error = refused
+    text, cause = str(error).split("Config search path")[0], str(error.__cause__ or "")
+    # Hydra's lists of options and OmegaConf's reason follow in lines of their own.
+    return UserError(" ".join([*text.split(), *cause.splitlines()[:1]]))
 
 
 def usage() -> str:
@@ -140,7 +200,7 @@ def main(arguments: list[str]) -> int:
         print(usage())
         return 0 if arguments else 2
     try:
-        if {"-m", "--multirun"} & set(arguments):
+        if MULTIRUN & set(arguments):
             return multirun(arguments)
         flags = [a for a in arguments if a.startswith("-") and a != "--explain"]
         if flags:
@@ -150,6 +210,9 @@ def main(arguments: list[str]) -> int:
     except (UserError, Busy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except NotMirrored as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

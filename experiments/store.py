@@ -7,8 +7,11 @@ kill: whole files appear by rename, logs grow by lines, and only a folder with D
         attempts.jsonl  each start and each end: host, time, reason, last log lines
         history.jsonl   the logged curve
         checkpoint/     the newest resumable state and the one before; deleted at the end
+        lease/          who may train it: experiments/lease.py
         result.json     written once, at the end
-        DONE            written last: only a folder with DONE is finished
+        DONE            put there last: only a folder with DONE is finished
+
+To carry, list and tidy such folders:  python -m experiments.store --help
 """
 
 from __future__ import annotations
@@ -20,13 +23,20 @@ import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from experiments import lease
+from experiments.files import DiskFull, append_line, read_lines, write_atomic
+from experiments.lease import Busy
+
 # Interrupted this often in a row without a new durable checkpoint, a run counts as failed.
 MAX_FRUITLESS_ATTEMPTS = 3
+# Kept on the disk while a run is unfinished: room to note that there was no room.
+RESERVE_BYTES = 16384
 
 
 class State(StrEnum):
@@ -38,48 +48,6 @@ class State(StrEnum):
     failed = "failed"
     interrupted = "interrupted"
     blocked = "blocked"
-
-
-class Busy(RuntimeError):
-    """Another process holds the run."""
-
-
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """The whole content under its name, or nothing: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a .jsonl file; a torn line, left by a kill while writing, is passed over."""
-    rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
-    return rows
-
-
-def append_line(path: Path, row: dict[str, Any], *, durable: bool = False) -> None:
-    """One row at the end of a .jsonl file; on the disk before it returns when `durable`."""
-    with path.open("a+b") as file:
-        # A torn line left by a kill would swallow the row that follows it.
-        if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-            file.write(b"\n")
-        file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
 
 
 def now() -> str:
@@ -98,6 +66,7 @@ class RunFolder:
         self.done_file = self.path / "DONE"
         self.log_file = self.path / "log.txt"
         self.checkpoints = self.path / "checkpoint"
+        self.reserve_file = self.path / ".reserve"
 
     @classmethod
     def of(cls, runs: Path | str, *, study: str, run_id: str) -> RunFolder:
@@ -107,7 +76,7 @@ class RunFolder:
 
     def prepare(self, spec: dict[str, Any]) -> None:
         """Write what the worker executes. A finished or running run keeps what it has."""
-        if self.is_done() or self.is_locked():
+        if self.state() in (State.finished, State.running):
             return
         import yaml
 
@@ -129,7 +98,7 @@ class RunFolder:
     def state(self) -> State:
         if self.is_done():
             return State.finished
-        if self.is_locked():
+        if self.is_locked() or lease.is_held_elsewhere(self.path):
             return State.running
         attempts = self.attempts()
         if not attempts:
@@ -153,15 +122,20 @@ class RunFolder:
                 attempts.clear()
             else:
                 attempts.setdefault(row["attempt"], {}).update(row)
-        return [attempt for attempt in attempts.values() if "step" in attempt]
+        # By number: a sleeper that woke may have noted its own late.
+        return [attempts[number] for number in sorted(attempts) if "step" in attempts[number]]
 
     # What happens to it
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run; raises Busy when another process does. The kernel frees it at any death."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("a") as file:
+        """Hold the run among the processes of this host; raises Busy when another has it.
+
+        The kernel frees it at any death. Among hosts, its lease decides: experiments/attempt.py.
+        """
+        path = lease.lock_file(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -170,7 +144,7 @@ class RunFolder:
 
     def is_locked(self) -> bool:
         try:
-            with (self.path / "lock").open("r") as file:
+            with lease.lock_file(self.path).open("r") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
@@ -178,12 +152,15 @@ class RunFolder:
             return True
         return False
 
-    def start_attempt(self, *, step: int) -> int:
+    def start_attempt(self, *, step: int, number: int | None = None) -> int:
         """Note a start from a checkpoint at `step`; returns the attempt's number."""
-        number = 1 + max((row["attempt"] for row in read_lines(self.attempts_file)), default=0)
+        number = number or 1 + self.last_attempt()
         row = {"event": "start", "attempt": number, "started": now(), "step": step}
         row |= {"host": socket.gethostname(), "pid": os.getpid()}
-        append_line(self.attempts_file, row, durable=True)
+        if not self.reserve_file.exists():
+            with contextlib.suppress(DiskFull):
+                write_atomic(self.reserve_file, bytes(RESERVE_BYTES))
+        self._note(row)
         return number
 
     def end_attempt(self, number: int, *, state: State, reason: str, checkpoint: int = 0) -> None:
@@ -192,14 +169,23 @@ class RunFolder:
         row["checkpoint"] = checkpoint
         if state != State.finished:
             row["log"] = self.log_tail()
-        append_line(self.attempts_file, row, durable=True)
+        self._note(row)
 
     def forgive(self) -> None:
         """Let a failed run be trained again, from its last checkpoint."""
-        append_line(self.attempts_file, {"event": "forgiven", "attempt": self._last_attempt()})
+        self._note({"event": "forgiven", "attempt": self.last_attempt()})
 
-    def _last_attempt(self) -> int:
+    def last_attempt(self) -> int:
         return max((row["attempt"] for row in read_lines(self.attempts_file)), default=0)
+
+    def _note(self, row: dict[str, Any]) -> None:
+        try:
+            append_line(self.attempts_file, row, durable=True)
+        except DiskFull:
+            if not self.reserve_file.exists():
+                raise
+            self.reserve_file.unlink()
+            append_line(self.attempts_file, row, durable=True)
 
     def log_tail(self, lines: int = 15) -> list[str]:
         try:
@@ -208,17 +194,11 @@ class RunFolder:
             return []
         return text.splitlines()[-lines:]
 
-    def cut_history(self, *, step: int | None) -> None:
-        """Keep the curve's rows up to a checkpoint's step; None keeps none."""
-        rows = [] if step is None else [r for r in self.history() if r["step"] <= step]
-        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-        write_atomic(self.history_file, lines)
-
     def history(self) -> list[dict[str, Any]]:
         return read_lines(self.history_file)
 
     def finish(self, result: dict[str, Any]) -> None:
-        """The result, then DONE, then away with the checkpoints."""
+        """The result, then DONE, then away with the checkpoints: of a run that nobody trains."""
         write_atomic(self.result_file, json.dumps(result, indent=1, allow_nan=False) + "\n")
         write_atomic(self.done_file, now() + "\n")
         shutil.rmtree(self.checkpoints, ignore_errors=True)
@@ -231,3 +211,9 @@ class RunFolder:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.forgive()
+
+
+if __name__ == "__main__":
+    from experiments.archive import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -6,33 +6,49 @@ curve, make a checkpoint. The order matters: a checkpoint holds all that its ste
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from experiments import checkpoint
-from experiments.store import RunFolder, append_line
+from experiments.attempt import Attempt
+
+
+class CheckpointFile(TorchCheckpointIO):
+    """Writes where it is told to. Lightning's own way goes through the system's folder for
+    temporary files, which may be small, and where a kill would leave them."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        # Not torch.save(..., path): that tells a full disk as a RuntimeError about its archive.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        Path(path).write_bytes(buffer.getbuffer())
 
 
 class Course(pl.Callback):
     """Follows one run. After `fit`, `status` says how it went and `interrupted` whether it was cut.
 
-    should_stop() is asked after each step: True makes a checkpoint and ends the attempt.
+    should_stop() is asked after each step: True makes a checkpoint and ends the attempt. So does,
+    without a checkpoint, TakenOver: another host has the run.
     """
 
     def __init__(
         self,
         *,
-        folder: RunFolder,
+        attempt: Attempt,
         config: dict[str, Any],
         datamodule: pl.LightningDataModule,
         should_stop: Callable[[], bool],
     ) -> None:
-        self.folder = folder
+        self.attempt = attempt
         self.settings = config["trainer"]
         self.runtime = config["runtime"]
         self.data: Any = datamodule
@@ -46,7 +62,7 @@ class Course(pl.Callback):
         self.core_seconds_before = 0.0
         self.started = time.monotonic()
         self.core_started = time.process_time()
-        self.checkpoint_step = 0
+        self.checkpoint_step = attempt.resume[0] if attempt.resume else 0
         self.checkpoint_time = time.monotonic()
 
     # State that a checkpoint carries
@@ -93,11 +109,12 @@ class Course(pl.Callback):
         if trainer.global_step == 0:
             self._measure(pl_module, "init")
             row = self._evaluate(pl_module)
-            append_line(self.folder.history_file, {"step": 0, **row})
+            self.attempt.history.append({"step": 0, **row})
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.attempt.check()
         step = trainer.global_step
         last = step == trainer.max_steps
         row: dict[str, Any] = {}
@@ -112,7 +129,7 @@ class Course(pl.Callback):
             self._apply_stop_rule(step, row)
         if row:
             finite = {k: v if math.isfinite(v) else None for k, v in row.items()}
-            append_line(self.folder.history_file, {"step": step, **finite})
+            self.attempt.history.append({"step": step, **finite})
         if self.diverged or self.converged:
             trainer.should_stop = True
         elif not last and self.should_stop():
@@ -159,5 +176,5 @@ class Course(pl.Callback):
         return seconds is not None and time.monotonic() - self.checkpoint_time >= seconds
 
     def _checkpoint(self, trainer: pl.Trainer) -> None:
-        self.checkpoint_step = checkpoint.save(self.folder.checkpoints, trainer)
+        self.checkpoint_step = self.attempt.save_checkpoint(trainer)
         self.checkpoint_time = time.monotonic()

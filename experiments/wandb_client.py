@@ -127,6 +127,46 @@ def write_offline_run(
     return target
 
 
+class NotMirrored(RuntimeError):
+    """W&B's server did not take a finished run."""
+
+
+def agent_run_id() -> str | None:
+    """The id of the run that the W&B sweep agent above this process asked for, if there is one."""
+    return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+
+
+def send_agent_run(
+    result: Mapping[str, Any], history: Iterable[Mapping[str, Any]], *, tags: list[str], group: str
+) -> None:
+    """Send a whole finished run to the server, as the run that the sweep agent asked for.
+
+    Id, project and entity are the agent's; our run id stands in the config.
+    """
+    arguments = run_arguments(result, project="", entity=None, tags=tags, group=group)
+    theirs = {key: value for key, value in os.environ.items() if key.startswith("WANDB_")}
+    close()  # W&B reads the environment once
+    try:
+        # The agent's parameters would displace the typed config's keys of the same names.
+        _replace_environment({k: v for k, v in theirs.items() if k != "WANDB_SWEEP_PARAM_PATH"})
+        wandb = _wandb()
+        with tempfile.TemporaryDirectory(prefix="wandb-agent-") as folder:
+            settings = wandb.Settings(host=result["provenance"].get("host"), **_QUIET)
+            arguments |= {"id": theirs["WANDB_RUN_ID"], "project": None, "dir": folder}
+            _log(wandb.init(mode="online", settings=settings, **arguments), history, result)
+            wandb.teardown()
+    except Exception as error:
+        if type(error).__module__.split(".")[0] != "wandb":
+            raise
+        words = " ".join(str(error).split())
+        raise NotMirrored(
+            f"Run {result['run_id']} is finished, but W&B did not take it ({words}); "
+            "the same command sends it again."
+        ) from error
+    finally:
+        _replace_environment(theirs)
+
+
 def read_offline_run(path: Path, *, history: bool = True) -> OfflineRun:
     """The offline run in a .wandb file, or in the run folder above it."""
     # Imported here because the reader asks this module for W&B's record class.
@@ -162,6 +202,11 @@ def _log_offline(
     run = wandb.init(
         mode="offline", dir=str(folder), reinit="create_new", settings=settings, **arguments
     )
+    return _log(run, history, result)
+
+
+def _log(run: Any, history: Iterable[Mapping[str, Any]], result: Mapping[str, Any]) -> list[int]:
+    """Log the whole run, finish it and return its steps."""
     steps: list[int] = []
     exit_code = 1
     try:

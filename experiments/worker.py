@@ -2,13 +2,13 @@
 
     python -m experiments.worker runs/symmetry/0123456789abcdef ...
 
-Exit code 0: every run is finished; 1: one failed; 130: interrupted, go on with the same command.
+Exit code 0: every run is finished; 1: one failed, or is being trained by another process; 2: a
+mistake in the command; 130: interrupted, go on with the same command.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import signal
@@ -21,19 +21,20 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from experiments import checkpoint
+from experiments.attempt import Attempt, complete, started
 from experiments.components import build
 from experiments.errors import UserError
-from experiments.provenance import provenance, sources_digest
+from experiments.files import DiskFull
+from experiments.lease import TakenOver
+from experiments.provenance import sources_digest
 from experiments.randomness import streams
+from experiments.result import flops_per_step, make_result
 from experiments.store import Busy, RunFolder, State
-from experiments.training import Course
+from experiments.training import CheckpointFile, Course
 from lightning_modules.initialisation import initialise
 from lightning_modules.transformer import Transformer
 
-RESULT_SCHEMA = 1
 PRECISION: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
@@ -89,34 +90,17 @@ def pick_device(wanted: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
-def flops_per_step(module: Any, data: Any) -> int:
-    """Floating-point operations of one training step, forward and backward, counted on step 0."""
-    # Compiled or fused paths hide operations from the counter; the shapes are what counts.
-    with FlopCounterMode(display=False) as counter:
-        module.training_step(data.batch(0), 0).backward()
-    module.zero_grad()
-    return counter.get_total_flops()
-
-
-def weights_digest(model: torch.nn.Module) -> str:
-    """SHA-256 over names and bytes of all parameters: equal weights, equal digest."""
-    hashed = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        hashed.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return hashed.hexdigest()
-
-
 def train(
-    folder: RunFolder,
+    attempt: Attempt,
     spec: dict[str, Any],
     *,
-    resume: tuple[int, Path] | None,
     should_stop: Callable[[], bool],
     progress: bool,
 ) -> dict[str, Any]:
-    """Train the folder's run from a checkpoint or from its start; returns its result.
+    """Train the attempt's run from its checkpoint or from its start; returns its result.
 
-    Raises Interrupted once should_stop() says so and the checkpoint is durable.
+    Raises Interrupted once should_stop() says so and the checkpoint is durable, and TakenOver at
+    the first step after another host has taken the run.
     """
     config = spec["config"]
     runtime = config["runtime"]
@@ -126,8 +110,7 @@ def train(
     flops = flops_per_step(module, data)
     if runtime["compile"]:
         module.model.compile()
-    course = Course(folder=folder, config=config, datamodule=data, should_stop=should_stop)
-    course.checkpoint_step = resume[0] if resume else 0
+    course = Course(attempt=attempt, config=config, datamodule=data, should_stop=should_stop)
     callbacks: list[pl.Callback] = [course]
     if progress:
         callbacks.append(pl.callbacks.TQDMProgressBar(refresh_rate=20))
@@ -145,73 +128,18 @@ def train(
         limit_val_batches=0,
         num_sanity_val_steps=0,
         inference_mode=False,
-        default_root_dir=folder.path,
+        default_root_dir=attempt.folder.path,
+        plugins=[CheckpointFile()],
     )
     try:
-        trainer.fit(
-            module, datamodule=data, ckpt_path=resume[1] if resume else None, weights_only=True
-        )
+        path = attempt.resume[1] if attempt.resume else None
+        trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True)
     except pl.utilities.exceptions.SIGTERMException:
         # Lightning ends its loop at a SIGTERM by itself, after the course's last look.
         course.interrupted = True
     if course.interrupted:
         raise Interrupted(course.checkpoint_step)
-    return _result(spec, trainer, module, data, course, flops=flops, device=device)
-
-
-def _result(
-    spec: dict[str, Any],
-    trainer: pl.Trainer,
-    module: Any,
-    data: Any,
-    course: Course,
-    *,
-    flops: int,
-    device: str,
-) -> dict[str, Any]:
-    """result.json: the scores of the trained model, its cost and where it comes from."""
-    config = spec["config"]
-    runtime = config["runtime"]
-    steps = trainer.global_step
-    module.to(device)
-    metrics: dict[str, Any] = {} if course.diverged else module.test(data)
-    metrics |= course.measure_end(module)
-    metrics |= course.measures
-    metrics |= data.facts()
-    if config["trainer"]["stop_at"] is not None:
-        metrics["steps_to_convergence"] = course.first_reached if course.converged else None
-    seconds, core_seconds = course.spent()
-    return {
-        "schema": RESULT_SCHEMA,
-        "run_id": spec["run_id"],
-        "parents": config["parents"],
-        "study": config["study"],
-        "variant": config["variant"],
-        "stage": config["stage"],
-        "seed": config["seed"],
-        "factors": spec["factors"],
-        "config": config,
-        "status": course.status,
-        "metrics": metrics,
-        "cost": {
-            "seconds": round(seconds, 3),
-            "core_seconds": round(core_seconds, 3),
-            "steps": steps,
-            "examples": steps * config["data"]["batch_size"],
-            "flops": flops * steps,
-            "parameters": sum(p.numel() for p in module.parameters()),
-        },
-        "provenance": {
-            **provenance(
-                device=device,
-                threads=runtime["threads"],
-                compile=runtime["compile"],
-                workers=runtime["workers"],
-            ),
-            "arm": spec["arm"],
-            "weights_sha256": weights_digest(module.model),
-        },
-    }
+    return make_result(spec, trainer, module, data, course, flops=flops, device=device)
 
 
 def execute(
@@ -219,46 +147,75 @@ def execute(
 ) -> State:
     """Bring one prepared run folder to its end; the state it is left in.
 
-    Raises Busy when another process trains it. A failure is noted in the folder, not raised.
+    Raises Busy when another process trains it, or takes it over from this one while this one
+    sleeps. A failure is noted in the folder, not raised.
     """
     folder = RunFolder(path)
     with folder.locked():
+        complete(folder)
         if folder.is_done():
             return State.finished
         spec = folder.spec()
-        resume = checkpoint.newest(folder.checkpoints)
-        step = resume[0] if resume else 0
-        attempt = folder.start_attempt(step=step)
         try:
-            if spec["sources"] not in (None, sources_digest()):
-                raise UserError(
-                    "The Python sources differ from those this run was planned with: "
-                    "type the same command again to plan anew"
-                )
-            folder.cut_history(step=step if resume else None)
-            result = train(folder, spec, resume=resume, should_stop=should_stop, progress=progress)
-            folder.finish(result)
-        except Interrupted as interruption:
-            state, reason, step = State.interrupted, "asked to stop", interruption.args[0]
-        except (KeyboardInterrupt, pl.utilities.exceptions.SIGTERMException):
-            state, reason = State.interrupted, "stopped before its first step"
-        except BaseException as error:
-            # `sys.exit` in a component included: whatever ends a run by its own doing is a failure.
+            with started(folder, should_stop=should_stop) as attempt:
+                return _carry_out(attempt, spec, should_stop=should_stop, progress=progress)
+        except DiskFull as error:  # before its start could be noted
+            folder.end_attempt(folder.start_attempt(step=0), state=State.failed, reason=str(error))
+            return State.failed
+
+
+def _carry_out(
+    attempt: Attempt, spec: dict[str, Any], *, should_stop: Callable[[], bool], progress: bool
+) -> State:
+    """Train, and note how that ended."""
+    step = attempt.resume[0] if attempt.resume else 0
+    try:
+        if spec["sources"] not in (None, sources_digest()):
+            raise UserError(
+                "The Python sources differ from those this run was planned with: "
+                "type the same command again to plan anew"
+            )
+        result = train(attempt, spec, should_stop=should_stop, progress=progress)
+        attempt.finish(result)
+    except Interrupted as interruption:
+        state, reason, step = State.interrupted, "asked to stop", interruption.args[0]
+    except (KeyboardInterrupt, pl.utilities.exceptions.SIGTERMException):
+        state, reason = State.interrupted, "stopped before its first step"
+    except BaseException as error:
+        _raise_if_taken_over(attempt, step)
+        # `sys.exit` in a component included: whatever ends a run by its own doing is a failure.
+        with contextlib.suppress(OSError):  # the log, too, may lie on a full disk
             traceback.print_exc()
             sys.stderr.flush()
-            state, reason = State.failed, _reason(error)
-        else:
-            state, reason, step = State.finished, result["status"], result["cost"]["steps"]
-        folder.end_attempt(attempt, state=state, reason=reason, checkpoint=step)
-        return state
+        state, reason = State.failed, _reason(error)
+    else:
+        state, reason, step = State.finished, result["status"], result["cost"]["steps"]
+    attempt.end(state=state, reason=reason, checkpoint=step)
+    return state
+
+
+def _raise_if_taken_over(attempt: Attempt, step: int) -> None:
+    """Whatever went wrong in an attempt that another host took over, went wrong because of it."""
+    try:
+        attempt.check()
+    except TakenOver:
+        reason = "another host took over"
+        attempt.end(state=State.interrupted, reason=reason, checkpoint=step)
+        raise
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename or 'while writing'}"
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r})"
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    first_line = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if no_memory or "can't allocate memory" in str(error):
+        return f"out of memory ({first_line})"
+    return first_line
 
 
 @contextlib.contextmanager
@@ -288,18 +245,25 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 0 if arguments else 2
+    for path in arguments:
+        if not RunFolder(path).spec_file.exists():
+            print(
+                f"error: {path} holds no run.json: expected a prepared run folder, "
+                "runs/<study>/<run id>; `make sweep` and experiments.run prepare them",
+                file=sys.stderr,
+            )
+            return 2
     quiet()
     states = []
     with stop_on_signals() as should_stop:
         for path in arguments:
             try:
-                state = execute(path, should_stop=should_stop, progress=True)
-            except (Busy, FileNotFoundError) as error:
+                states.append(execute(path, should_stop=should_stop, progress=sys.stderr.isatty()))
+                print(f"{path}: {states[-1]}", flush=True)
+            except (Busy, DiskFull) as error:
                 print(f"{path}: {error}", file=sys.stderr)
-                state = State.failed
-            print(f"{path}: {state}", flush=True)
-            states.append(state)
-            if state == State.interrupted:
+                states.append(State.running if isinstance(error, Busy) else State.failed)
+            if states[-1] == State.interrupted:
                 return 130
     return 0 if all(state == State.finished for state in states) else 1
 

@@ -6,6 +6,9 @@
     python -m sweeps retry symmetry --status failed
     python -m sweeps tables symmetry
     python -m sweeps publish symmetry
+    python -m sweeps wandb symmetry                    the same runs for W&B sweep agents
+    python -m sweeps run symmetry --devices 0,1 --runs-per-device 4
+    python -m sweeps run symmetry --launcher slurm --slurm-partition gpu --slurm-time 2:00:00
 
 Exit code 0: every planned run is finished; 1: some failed or are blocked, or an exact fact is
 violated; 2: a mistake in the command; 130: interrupted, the same command goes on.
@@ -26,6 +29,7 @@ COMMANDS = {
     "retry": "forgive failed runs (or wipe diverged ones) and train them again",
     "tables": "write the tables and figures again from the plan's runs, or the published ones",
     "publish": "copy the plan's finished runs to results/ and their tables to README.md",
+    "wandb": "write W&B sweep files whose agents train the same runs",
 }
 
 
@@ -50,11 +54,26 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--tracking", default="offline", choices=["offline", "disabled"], help="W&B mirror"
         )
-        command.add_argument("--jobs", type=int, help="runs side by side (default: one a core)")
         command.add_argument("--time-limit", type=float, help="seconds after which a run fails")
+        _add_places(command)
         if name == "retry":
             command.add_argument("--status", default="failed", choices=["failed", "diverged"])
     return made
+
+
+def _add_places(command: argparse.ArgumentParser) -> None:
+    """Where runs execute: on this machine's GPUs or cores, or in a Slurm queue."""
+    add = command.add_argument
+    add("--jobs", type=int, help="at most so many runs side by side (default: one a GPU or core)")
+    add("--devices", default="auto", help="GPUs, as in 0,1 (default: all there are); none: cores")
+    add("--runs-per-device", type=int, default=1, help="runs side by side on each GPU")
+    add("--threads", type=int, help="of each run (default: 1, or the cores dealt out to GPUs)")
+    add("--launcher", default="isolated", choices=["isolated", "slurm"], help="slurm: a job array")
+    add("--slurm-partition", help="Slurm's, if it is not to be the default one")
+    add("--slurm-time", default="1:00:00", help="limit of a job, requeued to go on: [H:]MM:SS")
+    add("--slurm-gpus", type=int, default=0, help="GPUs of a job (0 or 1)")
+    add("--slurm-memory", help="of a job, as in 8GB")
+    add("--slurm-account", help="Slurm's, if it is not to be the default one")
 
 
 def main(arguments: list[str]) -> int:

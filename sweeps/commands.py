@@ -1,23 +1,22 @@
-"""The verbs on a sweep: run, plan, status, retry, tables."""
+"""The verbs on a sweep: run, plan, status, retry, tables, publish, wandb."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from experiments.errors import UserError
 from experiments.store import RunFolder, State, write_atomic
-from sweeps import declaration
+from sweeps import declaration, devices
+from sweeps.drive import drive
 from sweeps.estimate import Seconds, clock
-from sweeps.launcher import Slot, cpu_slots
+from sweeps.launcher import Slot
 from sweeps.plan import Plan, freeze, load_plan, make_plan, plan_path
-from sweeps.reconcile import Progress, look, reconcile
-from sweeps.view import COLOURS, failures, summary, variants_table, view_for
+from sweeps.reconcile import Progress, look
+from sweeps.view import COLOURS, failures, summary, variants_table
 
 console = Console()
 RESULTS = Path("results")
@@ -28,23 +27,42 @@ def planned(options: argparse.Namespace, runs: Path) -> Plan:
     from analysis.claims import load_claims
 
     declared = declaration.load(options.sweep, options.profile, seeds=options.seeds)
-    common = [f"paths.{name}={getattr(options, name)}" for name in ("runs", "data", "reports")]
     claims = load_claims(declared.claims) if declared.claims else []
-    common += [f"tracking={options.tracking}", *options.override]
     with console.status("composing the arms ...") as status:
 
         def on_arm(done: int, total: int) -> None:
             status.update(f"composed {done} of {total} arms")
 
-        return make_plan(declared, common=common, claims=claims, on_arm=on_arm)
+        return make_plan(declared, common=common(options), claims=claims, on_arm=on_arm)
 
 
-def slots(options: argparse.Namespace) -> list[Slot]:
-    if options.jobs is None:
-        return cpu_slots()
-    if options.jobs < 1:
-        raise UserError(f"--jobs {options.jobs} is too few: expected 1 or more")
-    return [Slot() for _ in range(options.jobs)]
+def common(options: argparse.Namespace) -> list[str]:
+    """The overrides of every arm that the command line gives."""
+    overrides = [f"paths.{name}={getattr(options, name)}" for name in ("runs", "data", "reports")]
+    if options.devices == "none":
+        overrides.append("runtime.device=cpu")
+    return [*overrides, f"tracking={options.tracking}", *options.override]
+
+
+def slots(options: argparse.Namespace, plan: Plan) -> list[Slot]:
+    """The GPUs that this machine has for the plan, else its cores."""
+    wanted = {run["config"]["runtime"]["device"] for run in plan["runs"]}
+    return devices.slots(
+        jobs=options.jobs,
+        devices=options.devices,
+        runs_per_device=options.runs_per_device,
+        threads=options.threads,
+        wanted=wanted.pop() if len(wanted) == 1 else "auto",
+    )
+
+
+def num_slots(options: argparse.Namespace, plan: Plan) -> int:
+    """How many of the plan's runs execute side by side, as far as this machine can tell."""
+    if options.launcher == "slurm":
+        return options.jobs or len(plan["runs"])
+    if "cuda" in {run["config"]["runtime"]["device"] for run in plan["runs"]}:
+        plan = {"runs": []}  # it may be looked at where there is no GPU
+    return len(slots(options, plan))
 
 
 def run(options: argparse.Namespace, runs: Path) -> int:
@@ -52,44 +70,25 @@ def run(options: argparse.Namespace, runs: Path) -> int:
         planned(options, runs), plan_path(runs, sweep=options.sweep, profile=options.profile)
     )
     console.print(f"[bold]{plan['study']}[/]: {plan['title']}")
-    mirrored = _mirror(plan, enabled=options.tracking == "offline")
-    with mirrored as on_finished, view_for(console) as view:
-        progress = reconcile(
-            plan,
-            runs,
-            slots=slots(options),
-            view=view,
-            on_finished=on_finished,
-            time_limit=options.time_limit,
-        )
+    if options.launcher == "slurm":
+        from sweeps import slurm
+
+        progress = slurm.drive(plan, runs, options=slurm.Options.of(options), console=console)
+    else:
+        limit = options.time_limit
+        progress = drive(plan, runs, slots=slots(options, plan), console=console, time_limit=limit)
     console.print(summary(progress))
     for line in failures(progress):
         console.print(line, style="red", markup=False, soft_wrap=True)
     if progress.counts()[State.failed]:
         console.print(f"type: make retry SWEEP={options.sweep} PROFILE={options.profile}")
     if progress.interrupted:
-        console.print(f"to go on, type: make sweep SWEEP={options.sweep} PROFILE={options.profile}")
+        where = " LAUNCHER=slurm" if options.launcher == "slurm" else ""
+        console.print(
+            f"to go on, type: make sweep SWEEP={options.sweep} PROFILE={options.profile}{where}"
+        )
         return 130
     return max(progress.exit_code, tables(options, runs))
-
-
-@contextlib.contextmanager
-def _mirror(plan: Plan, *, enabled: bool) -> Any:
-    """What is to be done with each finished run: mirror it to an offline W&B file, or nothing."""
-    if not enabled:
-        yield lambda folder: None
-        return
-    from experiments.mirror import Mirror
-    from experiments.wandb_client import is_mirrored
-
-    project = plan["runs"][0]["config"]["wandb"]["project"]
-
-    def submit(folder: RunFolder) -> None:
-        if not is_mirrored(folder.path):
-            mirror.submit(folder.path)
-
-    with Mirror(project=project, sweep=plan["sweep"]) as mirror:
-        yield submit
 
 
 def _existing_plan(options: argparse.Namespace, runs: Path) -> Path:
@@ -120,7 +119,7 @@ def tables(options: argparse.Namespace, runs: Path) -> int:
 
 def plan(options: argparse.Namespace, runs: Path) -> int:
     made = planned(options, runs)
-    progress = Progress(made, runs, len(slots(options)), look(made, runs))
+    progress = Progress(made, runs, num_slots(options, made), look(made, runs))
     seconds = Seconds(progress)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=made["title"])
     for name in ("run", "variant", "seed", "state", "about"):
@@ -159,7 +158,7 @@ def _resolvable(plan: Plan, runs: Path) -> Table:
 def status(options: argparse.Namespace, runs: Path) -> int:
     path = plan_path(runs, sweep=options.sweep, profile=options.profile)
     made = load_plan(path) if path.exists() else planned(options, runs)
-    progress = Progress(made, runs, len(slots(options)), look(made, runs))
+    progress = Progress(made, runs, num_slots(options, made), look(made, runs))
     console.print(variants_table(progress))
     console.print(summary(progress))
     for line in failures(progress):
@@ -201,6 +200,18 @@ def publish(options: argparse.Namespace, runs: Path) -> int:
     return 0
 
 
+def wandb(options: argparse.Namespace, runs: Path) -> int:
+    from sweeps.wandb_sweep import wandb_sweeps, write
+
+    path = plan_path(runs, sweep=options.sweep, profile=options.profile)
+    project = freeze(planned(options, runs), path)["runs"][0]["config"]["wandb"]["project"]
+    declared = declaration.load(options.sweep, options.profile, seeds=options.seeds)
+    console.print("type, for each file, and then the `wandb agent` line that it prints:")
+    for file in write(wandb_sweeps(declared, common=common(options)), path):
+        console.print(f"wandb sweep --project {project} {file}", highlight=False, soft_wrap=True)
+    return 0
+
+
 COMMANDS = {
     "publish": publish,
     "run": run,
@@ -208,4 +219,5 @@ COMMANDS = {
     "status": status,
     "retry": retry,
     "tables": tables,
+    "wandb": wandb,
 }

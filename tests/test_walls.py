@@ -20,6 +20,9 @@ ALLOWED = {
     "analysis": {"analysis", "experiments.store", "experiments.errors", "experiments.wandb_client"},
     "sweeps": {"sweeps", "experiments", "analysis"},
 }
+# One door in a wall: the entry point of one run is Hydra's multirun as well, and its launcher is a
+# sweep. Only a multirun goes through it.
+DOORS = {"experiments/run.py": "sweeps.hydra_launcher"}
 FORBIDDEN = {
     "lightning_modules": {"hydra", "omegaconf", "wandb"},
     "datamodules": {"hydra", "omegaconf", "wandb"},
@@ -45,7 +48,10 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_one_way(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0]
+    door = DOORS.get(path.relative_to(ROOT).as_posix(), "no door")
     for name in imports(path):
+        if f"{name}.".startswith(f"{door}."):
+            continue
         top = name.split(".")[0]
         if top in PACKAGES:
             assert any(f"{name}.".startswith(f"{ok}.") for ok in ALLOWED[package]), name

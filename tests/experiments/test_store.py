@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from experiments.store import Busy, RunFolder, State, append_line, read_lines, write_atomic
+from experiments.files import DiskFull, append_line, read_lines, write_atomic
+from experiments.store import Busy, RunFolder, State
 
 
 @pytest.fixture
@@ -107,13 +108,26 @@ def test_a_sweep_killed_with_its_workers_three_times_does_not_hang_on_one_run(
     assert folder.state() == State.failed
 
 
-def test_history_is_cut_back_to_the_checkpoint(folder: RunFolder) -> None:
-    for step in (0, 10, 20, 30):
-        append_line(folder.history_file, {"step": step})
-    folder.cut_history(step=20)
-    assert [row["step"] for row in folder.history()] == [0, 10, 20]
-    folder.cut_history(step=None)
-    assert folder.history() == []
+def test_a_late_note_of_an_earlier_attempt_does_not_pass_for_the_last(folder: RunFolder) -> None:
+    for number in (2, 1):
+        folder.start_attempt(step=0, number=number)
+        folder.end_attempt(number, state=State.interrupted, reason=f"of {number}")
+    assert folder.attempts()[-1]["reason"] == "of 2"
+
+
+def test_there_is_room_to_note_that_there_is_none(folder: RunFolder, monkeypatch) -> None:
+    from experiments import store
+
+    number = folder.start_attempt(step=0)
+
+    def append(path, row, *, durable):
+        if folder.reserve_file.exists():
+            raise DiskFull("No space left on device")
+        append_line(path, row, durable=durable)
+
+    monkeypatch.setattr(store, "append_line", append)
+    folder.end_attempt(number, state=State.failed, reason="No space left on device")
+    assert folder.state() == State.failed
 
 
 def test_preparing_never_touches_a_finished_run(folder: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""The worker: what a run leaves, and that a resumed run equals the uninterrupted one exactly."""
+"""The worker: what a run leaves, and that a resumed one equals the uninterrupted bit for bit."""
 
 from __future__ import annotations
 
@@ -149,19 +149,32 @@ def test_other_sources_than_planned_are_refused(tiny) -> None:
     assert "type the same command again" in folder.attempts()[-1]["reason"]
 
 
-def test_a_full_disk_fails_the_run_and_says_so(tiny, monkeypatch) -> None:
-    folder = tiny("runtime.checkpoint_steps=10")
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "out of memory (MemoryError: )"),
+        (torch.OutOfMemoryError("CUDA out of memory."), "out of memory (OutOfMemoryError: CUDA"),
+        (
+            FileNotFoundError(2, "No such file or directory", "x.txt"),
+            "No such file or directory: x",
+        ),
+        (SystemExit(3), "sys.exit(3)"),
+    ],
+)
+def test_the_reason_is_told_in_words(tiny, monkeypatch, error, reason: str) -> None:
+    def fails(config):
+        raise error
 
-    def full(*arguments: object) -> None:
-        raise OSError(28, "No space left on device", str(folder.checkpoints))
-
-    monkeypatch.setattr(checkpoint, "save", full)
+    folder = tiny()
+    monkeypatch.setattr(worker, "build_run", fails)
     assert worker.execute(folder.path) == State.failed
-    assert "No space left on device" in folder.attempts()[-1]["reason"]
-    assert not folder.is_done()
-    monkeypatch.undo()
-    folder.forgive()
-    assert worker.execute(folder.path) == State.finished
+    assert folder.attempts()[-1]["reason"].startswith(reason)
+
+
+def test_a_folder_without_a_run_is_a_mistake(tmp_path, capsys) -> None:
+    assert worker.main([str(tmp_path / "typo")]) == 2
+    assert "typo holds no run.json: expected a prepared run folder" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
 
 
 def test_worker_processes_for_data_change_nothing(tiny) -> None:
