@@ -65,7 +65,7 @@ reproduce: $(STAMP)  ## train one run again and compare: make reproduce RUN=<id>
 	@$(PY) -m experiments.reproduce $(RUN) --runs $(RUNS)
 
 test: $(STAMP)  ## the whole test suite
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)  ## format, lint and types
 	@$(PY) -m ruff format --check .

@@ -154,20 +154,17 @@ class Course(pl.Callback):
         elif not reached:
             self.first_reached = None
 
-    def _measure(self, module: Any, when: str) -> None:
-        """Take the study's measures; the training's own random state is left as it was."""
+    def _measure(self, module: Any, when: str) -> dict[str, float | None]:
+        """Take the study's measures and the validation scores, under their names and @when."""
         scores = module.evaluate(self.data.validation_batches())
-        taken = {**module.measure(self.data), "validation_loss": scores["loss"]}
+        taken = {**module.measure(self.data)}
+        taken |= {f"validation_{k}": v if math.isfinite(v) else None for k, v in scores.items()}
         self.measures |= {f"{name}@{when}": value for name, value in taken.items()}
+        return taken
 
     def measure_end(self, module: Any) -> dict[str, float | None]:
-        """The measures of the trained model, under their plain names and as @end."""
-        if self.diverged:
-            return {}
-        with torch.no_grad():
-            taken = module.measure(self.data)
-        self.measures |= {f"{name}@end": value for name, value in taken.items()}
-        return taken
+        """The measures of the trained model, under their plain names; none where it diverged."""
+        return {} if self.diverged else self._measure(module, "end")
 
     def _checkpoint_is_due(self, step: int) -> bool:
         steps, seconds = self.runtime["checkpoint_steps"], self.runtime["checkpoint_seconds"]
