@@ -65,8 +65,7 @@ def started(folder: RunFolder, *, should_stop: Callable[[], bool]) -> Iterator[A
 
     Raises Busy when another host trains it, which takes up to LEASE_SECONDS to find out.
     """
-    lease.outlive(folder.path, should_stop=should_stop)
-    number = 1 + max([folder.last_attempt(), *lease.tokens(folder.path)])
+    number = lease.next_number(folder.path, noted=folder.last_attempt, should_stop=should_stop)
     history = History(
         folder.history_file,
         draft=lease.folder_of(folder.path) / f"{number}-{os.urandom(4).hex()}.draft",

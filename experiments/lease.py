@@ -134,22 +134,28 @@ def holder_or_none(token: Path) -> str | None:
         return None
 
 
-def outlive(run: Path, *, should_stop: Callable[[], bool]) -> None:
-    """Return once no attempt is alive. Raises Busy when one is; whoever calls holds lock_file.
+def next_number(run: Path, *, noted: Callable[[], int], should_stop: Callable[[], bool]) -> int:
+    """The number of the next attempt, once the newest one is not alive; Busy when it is.
 
-    An attempt of this host is dead: its lock is free. One of another host is watched.
+    noted(): the highest number that the run's log knows. An attempt of this host is dead, because
+    the caller holds lock_file. One of another host is watched for LEASE_SECONDS.
     """
-    token = living(run)
-    if token is None:
-        return
-    host = holder_or_none(token)
-    if host != this_host():
-        print(f"{run}: watching whether its attempt on {host or 'a host'} is alive", flush=True)
-        try:
-            _watch(token, should_stop=should_stop)
-        except FileNotFoundError as error:
-            raise Busy(f"{run}: another process was quicker") from error
-    bury(token)
+    # The log first, then the tokens, each once: an attempt that began since has the number
+    # returned here, so that two can never be under way with different numbers.
+    before = noted()
+    found = tokens(run)
+    newest = max(found, default=0)
+    if found.get(newest) == "":
+        token = folder_of(run) / str(newest)
+        host = holder_or_none(token)
+        if host != this_host():
+            print(f"{run}: watching whether its attempt on {host or 'a host'} is alive", flush=True)
+            try:
+                _watch(token, should_stop=should_stop)
+            except FileNotFoundError as error:
+                raise Busy(f"{run}: another process was quicker") from error
+        bury(token)
+    return 1 + max(newest, before)
 
 
 def _watch(token: Path, *, should_stop: Callable[[], bool]) -> None:
@@ -182,7 +188,7 @@ def complete(run: Path) -> int | None:
 class Lease:
     """Attempt `number` of a run, held by this process and kept alive by a thread of it.
 
-    noted(): the highest number that the run's log knows. Raises Busy when another was quicker.
+    Raises Busy when another was quicker. noted() is that of next_number, which gave the number.
     """
 
     def __init__(self, run: Path, number: int, *, noted: Callable[[], int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import time
@@ -74,7 +75,7 @@ def signal_at(point: str, number: int, *, skip: int = 0) -> None:
     setattr(owner, name, wrapper)
 
 
-def _work(path: str, host: str, point: str, number: int, skip: int) -> None:
+def _work(path: str, host: str, point: str, number: int, skip: int, limits: dict[int, int]) -> None:
     from experiments import worker
 
     log = os.open(Path(path) / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -84,6 +85,12 @@ def _work(path: str, host: str, point: str, number: int, skip: int) -> None:
     become(host)
     if point:
         signal_at(point, number, skip=skip)
+    # Past the limit on files, a write is to fail rather than to kill.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    for limit, room in limits.items():
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+        used = pages * resource.getpagesize() if limit == resource.RLIMIT_AS else 0
+        resource.setrlimit(limit, (used + room, resource.RLIM_INFINITY))
     worker.quiet()
     try:
         state = worker.execute(path)
@@ -96,6 +103,17 @@ def _work(path: str, host: str, point: str, number: int, skip: int) -> None:
     os._exit(code)
 
 
+_started: list[Any] = []
+
+
+def kill_all() -> None:
+    """After a test, so that one that failed leaves no stopped process behind."""
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.join()
+
+
 def start(
     folder: RunFolder,
     *,
@@ -103,13 +121,18 @@ def start(
     point: str = "",
     number: int = signal.SIGSTOP,
     skip: int = 0,
+    limits: dict[int, int] | None = None,
 ) -> Any:
-    """A worker process on `host` (this one if none is given), already running."""
+    """A worker process on `host` (this one if none is given), already running.
+
+    limits: bytes by kind of limit; those of RLIMIT_AS are counted from what its imports take.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["experiments.worker"])
-    arguments = (str(folder.path), host, point, number, skip)
+    arguments = (str(folder.path), host, point, number, skip, limits or {})
     process = context.Process(target=_work, args=arguments)
     process.start()
+    _started.append(process)
     return process
 
 
