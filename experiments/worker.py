@@ -261,7 +261,7 @@ def main(arguments: list[str]) -> int:
                 states.append(execute(path, should_stop=should_stop, progress=sys.stderr.isatty()))
                 print(f"{path}: {states[-1]}", flush=True)
             except (Busy, DiskFull) as error:
-                print(f"{path}: {error}", file=sys.stderr)
+                print(error, file=sys.stderr)
                 states.append(State.running if isinstance(error, Busy) else State.failed)
             if states[-1] == State.interrupted:
                 return 130
