@@ -20,15 +20,18 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", metavar="benchmark")
     overhead = commands.add_parser("overhead", help="seconds a run beyond training")
     overhead.add_argument("--runs", type=int, default=200)
+    commands.add_parser("planning", help="a plan of 1,000 runs, and their status")
     storm = commands.add_parser("storm", help="a sweep under random kill -9")
     storm.add_argument("--kills", type=int, default=100)
     storm.add_argument("--seed", type=int, default=0, help="of the killer")
     options = parser.parse_args(arguments)
-    from benchmarks import kill_storm
+    from benchmarks import kill_storm, planning
     from benchmarks import overhead as overhead_benchmark
 
     if options.command in (None, "overhead"):
         overhead_benchmark.main(runs=getattr(options, "runs", 200))
+    if options.command in (None, "planning"):
+        planning.main()
     if options.command in (None, "storm"):
         outcome = kill_storm.storm(
             kills=getattr(options, "kills", 100), seed=getattr(options, "seed", 0)

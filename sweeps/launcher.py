@@ -133,24 +133,29 @@ class Worker:
         code = self.process.exitcode or 0
         if code == BUSY_EXIT:
             return None
-        attempts = self.folder.attempts()
-        unnoted = not self.folder.is_done() and (not attempts or "state" not in attempts[-1])
-        if self.timed_out and not self.folder.is_done():
-            limit = f"time limit of {self.time_limit:.0f} s"
-            self._note(State.failed, f"ended at its {limit}")
-        elif unnoted:
+        if self.folder.is_done():
+            return State.finished
+        if self.folder.state() == State.running:
+            return None
+        if self.timed_out:
+            self._note(State.failed, f"ended at its time limit of {self.time_limit:.0f} s")
+        elif "state" not in self._own_attempt():
             self._note(*_cause_of_death(code))
         return self.folder.state()
+
+    def _own_attempt(self) -> dict[str, Any]:
+        """The attempt that this process started; {} when it died before it could."""
+        last = self.folder.attempts()[-1:]
+        return last[0] if last and last[0]["pid"] == self.process.pid else {}
 
     def _note(self, state: State, reason: str) -> None:
         from experiments.checkpoint import newest
 
-        attempts = self.folder.attempts()
-        number = attempts[-1]["attempt"] if attempts else self.folder.start_attempt(step=0)
         checkpoint = newest(self.folder.checkpoints)
-        self.folder.end_attempt(
-            number, state=state, reason=reason, checkpoint=checkpoint[0] if checkpoint else 0
-        )
+        step = checkpoint[0] if checkpoint else 0
+        # A death before the start was noted counts as an attempt, or it would be tried forever.
+        number = self._own_attempt().get("attempt") or self.folder.start_attempt(step=step)
+        self.folder.end_attempt(number, state=state, reason=reason, checkpoint=step)
 
 
 def _cause_of_death(code: int) -> tuple[State, str]:

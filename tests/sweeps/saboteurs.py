@@ -35,6 +35,8 @@ def child(path: str, slot: launcher.Slot) -> None:
     """In place of launcher._child: breaks the third training step of runs tagged sabotage:<how>."""
     tags = RunFolder(path).spec()["config"]["tags"]
     broken = [tag.removeprefix("sabotage:") for tag in tags if tag.startswith("sabotage:")]
+    if broken == ["DiesAtOnce"]:
+        os.kill(os.getpid(), signal.SIGKILL)
     if broken:
         from lightning_modules.addition import AdditionModule
 

@@ -122,6 +122,20 @@ def test_killed_three_times_without_a_checkpoint_is_failed(
     assert [s for i, s in recorder.ends if i == bad["run_id"]] == ["interrupted"] * 2 + ["failed"]
 
 
+def test_dying_before_the_start_is_an_attempt_too(planned, tmp_path, recorder, monkeypatch) -> None:
+    plan = planned(seeds=1)
+    bad = sabotaged(plan, "DiesAtOnce", monkeypatch)
+    progress = reconcile(plan, tmp_path, slots=SLOTS, view=recorder)
+    assert progress.states[bad["run_id"]] == State.failed
+    folder = progress.folder(bad)
+    assert [a["reason"] for a in folder.attempts()] == ["killed by SIGKILL (out of memory?)"] * 3
+    # And again after a retry, with earlier attempts on record.
+    folder.forgive()
+    progress = reconcile(plan, tmp_path, slots=SLOTS, view=recorder)
+    assert progress.states[bad["run_id"]] == State.failed
+    assert len(folder.attempts()) == 3
+
+
 def test_what_waits_for_a_failed_parent_is_blocked(
     planned, tmp_path, recorder, monkeypatch
 ) -> None:
