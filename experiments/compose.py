@@ -211,6 +211,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         key = unknown[1]
         typed = [o.partition("=")[0].lstrip("+~") for o in overrides]
         key = next((name for name in typed if name.endswith(key)), key)
+        if key in known_keys():
+            return f"{key} is not named by the chosen file in conf/: type +{key}=<value>"
         near = did_you_mean(key, known_keys())
         return f"{key} is not a key of the configuration.{near} `--help` lists the keys"
     if full_key:
