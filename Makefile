@@ -37,7 +37,7 @@ $(STAMP): $(ENVIRONMENT)
 	@echo "Setting up .venv (once; about two minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm,dashboard,hub]'
 	@touch $@
 
 sweep: $(STAMP)  ## train what the sweep still lacks, then print its tables
