@@ -1,0 +1,1 @@
+"""Microworld: a synthetic miniature language with documents and tasks; see docs/microworld.md."""

@@ -1,0 +1,267 @@
+"""A story of microworld: a few people and things, and sentences that keep to one state.
+
+    sentences = Story(Random(1)).tell()        # ["once there was a glad day with ...", ...]
+
+The state is who is where, who holds what, which colour and which worth a thing has. Much of what a
+sentence says is therefore known from its neighbours, on the left and on the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from datamodules.microworld.lexicon import (
+    ANTONYM,
+    BAD,
+    COLOURS,
+    DROP,
+    GET,
+    GIVE,
+    GO,
+    GOOD,
+    HATE,
+    HAVE,
+    INTENSIFIERS,
+    LIKE,
+    NAMES,
+    NEGATIONS,
+    OBJECTS,
+    PASSIVE,
+    PLACES,
+    TAKE,
+    WOMEN,
+    the,
+)
+
+NUM_PEOPLE, NUM_THINGS, NUM_PLACES = 3, 3, 3
+# A story ends once it is this long, both included: 6 to 14 sentences with the last events, which
+# may be two sentences, and the end.
+SHORTEST, LONGEST = 5, 10
+
+
+class Story:
+    """One story; `tell()` once. Everything is drawn from `random`."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.choice = random.choice
+        self.people = random.sample(NAMES, NUM_PEOPLE)
+        self.things = random.sample(OBJECTS, NUM_THINGS)
+        self.places = random.sample(PLACES, NUM_PLACES)
+        self.colour = dict(zip(self.things, random.sample(COLOURS, NUM_THINGS), strict=True))
+        self.is_good = {thing: random.random() < 0.5 for thing in self.things}
+        self.is_glad = random.random() < 0.5
+        # Unknown until told: who is where, what lies where.
+        self.place_of: dict[str, str] = {}
+        self.lies_in: dict[str, str] = {}
+        self.holder: dict[str, str] = {}
+        self.taken_by: dict[str, str] = {}
+        self.promised: tuple[str, str] | None = None
+        self.sentences: list[str] = []
+        # A kind of event as often as it stands here.
+        self.kinds: tuple[Callable[[], None], ...] = (
+            *(self.take, self.take, self.give, self.give, self.give, self.give, self.go, self.drop),
+            *(self.promise, self.tell_holder, self.tell_holder, self.tell_place),
+            *(self.tell_colour, self.opine, self.contrast, self.ask, self.ask),
+        )
+
+    def tell(self) -> list[str]:
+        """The story's sentences, words separated by spaces."""
+        first, second, third = self.people
+        mood = "glad" if self.is_glad else "sad"
+        self.say(f"once there was a {mood} day with {first} , {second} and {third}")
+        for thing in self.things[:2]:
+            self.lies_in[thing] = self.choice(self.places)
+            self.say(f"{self.named(thing)} lay in {the(self.lies_in[thing])}")
+        (self.promise if self.random.random() < 0.3 else self.take)()
+        length = self.random.randint(SHORTEST, LONGEST)
+        while len(self.sentences) < length:
+            self.choice(self.kinds)()
+        self.keep_promise()
+        self.say(f"so it was a {self.choice(GOOD if self.is_glad else BAD)} day")
+        return self.sentences
+
+    def say(self, words: str) -> None:
+        self.sentences.append(f"{words} .")
+
+    def named(self, thing: str) -> str:
+        """With its colour or without."""
+        if self.random.random() < 0.4:
+            article, noun = the(thing).split()
+            return f"{article} {self.colour[thing]} {noun}"
+        return the(thing)
+
+    def lying(self) -> list[str]:
+        reserved = self.promised[1] if self.promised else None
+        return [thing for thing in self.lies_in if thing != reserved]
+
+    # Events: they change the state.
+
+    def go(self) -> None:
+        self.walk(self.choice(self.people), self.choice(self.places))
+
+    def walk(self, person: str, place: str) -> None:
+        if self.place_of.get(person) == place:
+            return
+        self.place_of[person] = place
+        verb = self.choice(GO)
+        if self.random.random() < 0.25:
+            self.say(f"to {the(place)} {verb} {person}")
+        else:
+            self.say(f"{person} {verb} to {the(place)}")
+
+    def take(self) -> None:
+        if lying := self.lying():
+            self.carry(self.choice(self.people), self.choice(lying))
+
+    def carry(self, person: str, thing: str) -> None:
+        """The person goes where the thing lies and takes it."""
+        place, verb = self.lies_in.pop(thing), self.choice(TAKE)
+        self.holder[thing] = self.taken_by[thing] = person
+        form = self.random.random()
+        if form < 0.2 and self.place_of.get(person) != place:
+            pronoun = "she" if person in WOMEN else "he"
+            self.place_of[person] = place
+            self.say(
+                f"before {pronoun} {verb} {self.named(thing)} , {person} "
+                f"{self.choice(GO)} to {the(place)}"
+            )
+            return
+        self.walk(person, place)
+        if form < 0.6:
+            self.say(f"{person} {verb} {self.named(thing)}")
+        elif form < 0.85:
+            self.say(f"{self.named(thing)} was {PASSIVE[verb]} by {person}")
+        else:
+            self.say(f"{person} was the one who {verb} {self.named(thing)}")
+
+    def give(self) -> None:
+        if not self.holder:
+            return
+        thing = self.choice(list(self.holder))
+        giver = self.holder[thing]
+        getter = self.choice([person for person in self.people if person != giver])
+        self.holder[thing] = getter
+        sentence = transfer(self.random, giver, getter, self.named(thing))
+        self.say(f"then {sentence}" if self.random.random() < 0.2 else sentence)
+
+    def drop(self) -> None:
+        """Where the holder is, which the reader knows by now."""
+        known = [thing for thing, person in self.holder.items() if person in self.place_of]
+        if known:
+            thing = self.choice(known)
+            person = self.holder.pop(thing)
+            self.taken_by.pop(thing)  # taken twice, "who took it?" would have two answers
+            self.lies_in[thing] = self.place_of[person]
+            self.say(
+                f"{person} {self.choice(DROP)} {self.named(thing)} in {the(self.lies_in[thing])}"
+            )
+
+    def promise(self) -> None:
+        """Says now what happens later."""
+        if self.promised:
+            return
+        if lying := self.lying():
+            person, thing = self.choice(self.people), self.choice(lying)
+            self.promised = person, thing
+            verb = self.choice(TAKE)
+            if self.random.random() < 0.5:
+                self.say(f"the one who later {verb} {self.named(thing)} was {person}")
+            else:
+                self.say(f"who {verb} {self.named(thing)} later ? it was {person}")
+
+    def keep_promise(self) -> None:
+        if self.promised:
+            person, thing = self.promised
+            self.promised = None
+            self.carry(person, thing)
+
+    # Statements: they follow from the state or add what nothing contradicts.
+
+    def tell_holder(self) -> None:
+        if self.holder:
+            thing = self.choice(list(self.holder))
+            person, verb = self.holder[thing], self.choice(HAVE)
+            if self.random.random() < 0.7:
+                self.say(f"now {person} {verb} {self.named(thing)}")
+            else:
+                self.say(f"now {self.named(thing)} was with {person}")
+
+    def tell_place(self) -> None:
+        if self.place_of:
+            person = self.choice(list(self.place_of))
+            self.say(f"now {person} was in {the(self.place_of[person])}")
+
+    def tell_colour(self) -> None:
+        thing = self.choice(self.things)
+        self.say(f"{the(thing)} was {self.colour[thing]}")
+
+    def worth(self, thing: str) -> str:
+        """A word for a thing's worth, or for its opposite negated."""
+        word = self.choice(GOOD if self.is_good[thing] else BAD)
+        form = self.random.random()
+        if form < 0.3:
+            return f"{self.choice(NEGATIONS)} {ANTONYM[word]}"
+        return f"{self.choice(INTENSIFIERS)} {word}" if form < 0.6 else word
+
+    def opine(self) -> None:
+        person, thing = self.choice(self.people), self.choice(self.things)
+        verb = self.choice(LIKE if self.is_good[thing] else HATE)
+        self.say(f"{person} {verb} {the(thing)} because it was {self.worth(thing)}")
+
+    def contrast(self) -> None:
+        """A word against its antonym, or two things: "but" and "although" join unlike ones."""
+        thing = self.choice(self.things)
+        form = self.random.random()
+        if form < 0.4:
+            word = self.choice(GOOD if self.is_good[thing] else BAD)
+            self.say(f"{the(thing)} was not {ANTONYM[word]} but {word}")
+            return
+        other = self.choice([x for x in self.things if x != thing])
+        first = f"{the(thing)} was {self.worth(thing)}"
+        second = f"{the(other)} was {self.worth(other)}"
+        if self.is_good[thing] == self.is_good[other]:
+            self.say(f"{first} and {second}")
+        elif form < 0.7:
+            self.say(f"{first} but {second}")
+        else:
+            self.say(f"although {first} , {second}")
+
+    def ask(self) -> None:
+        """A question and its answer, both known from what was told."""
+        kind = self.random.random()
+        if kind < 0.35 and self.holder:
+            thing = self.choice(list(self.holder))
+            self.say(f"who {self.choice(HAVE)} {self.named(thing)} ? {self.holder[thing]}")
+        elif kind < 0.5 and self.holder:
+            person = self.choice(list(self.holder.values()))
+            held = [the(x) for x, holder in self.holder.items() if holder == person]
+            self.say(f"what did {person} have ? {' and '.join(held)}")
+        elif kind < 0.65 and self.taken_by:
+            thing = self.choice(list(self.taken_by))
+            self.say(f"who {self.choice(TAKE)} {self.named(thing)} ? {self.taken_by[thing]}")
+        elif kind < 0.75 and self.taken_by:
+            person = self.choice(list(self.taken_by.values()))
+            taken = [the(x) for x, taker in self.taken_by.items() if taker == person]
+            self.say(f"what did {person} take ? {' and '.join(taken)}")
+        elif self.place_of:
+            person = self.choice(list(self.place_of))
+            question = self.choice(("where was {} ? in {}", "where did {} go ? to {}"))
+            self.say(question.format(person, the(self.place_of[person])))
+
+
+def transfer(random: Random, giver: str, getter: str, thing: str, form: int | None = None) -> str:
+    """'giver gives thing to getter' in one of TRANSFER_FORMS ways; thing with its article."""
+    give, get = random.choice(GIVE), random.choice(GET)
+    forms = (
+        f"{giver} {give} {thing} to {getter}",
+        f"{giver} {give} {getter} {thing}",
+        f"{getter} {get} {thing} from {giver}",
+        f"{thing} was {PASSIVE[give]} to {getter} by {giver}",
+        f"{getter} was {PASSIVE[give]} {thing} by {giver}",
+    )
+    return forms[random.randrange(TRANSFER_FORMS) if form is None else form]
+
+
+TRANSFER_FORMS = 5
