@@ -1,7 +1,14 @@
 """Loads and checks the published claims of a study: `analysis/claims/<study>.yaml`.
 
-A claim compares cells (arms named by their factor levels) by a weighted sum of their means. Its
-delta and contrast are frozen in a sweep's first plan; `changed` says which moved since.
+A claim compares cells (arms named by their factor levels) by a weighted sum of their means of one
+metric: any of result.json's, or `log_steps`, the log of steps_to_convergence. Its delta and
+contrast are frozen in a sweep's first plan; `changed` says which moved since.
+
+    metrics:                    # optional: what tables call a metric, and its unit
+      score: {label: task score, unit: "0 to 1"}
+    planning_sd: {score: 0.02}  # s.d. over seeds that `make plan` assumes
+    claims:
+      - {id: ..., sentence: ..., metric: score, paired: true, ...}
 """
 
 from __future__ import annotations
@@ -14,18 +21,18 @@ from experiments.errors import UserError, did_you_mean
 
 CLAIMS = Path(__file__).parent / "claims"
 
-METRICS = ("exact_match", "log_steps")
 CHOICES = {
-    "metric": METRICS,
     "claimed": ("difference", "absence"),
     "direction": ("positive", "negative", "none"),
 }
 REQUIRED = ("id", "sentence", "source", "metric", "claimed", "direction", "delta", "contrast")
-OPTIONAL = ("interaction", "not_comparable", "planning_sd")
+OPTIONAL = ("interaction", "not_comparable", "paired", "planning_sd", "label", "unit")
+# What the file says of a claim's metric; it is no part of what is claimed.
+OF_METRIC = ("planning_sd", "label", "unit")
 
 
 def load_claims(study: str) -> list[dict[str, Any]]:
-    """The claims of a study, each with the `planning_sd` that its metric is assumed to have."""
+    """The claims of a study, each with its metric's `planning_sd` and, where given, label, unit."""
     path = CLAIMS / f"{study}.yaml"
     if not path.is_file():
         known = sorted(p.stem for p in CLAIMS.glob("*.yaml"))
@@ -43,13 +50,22 @@ def read_claims(path: Path) -> list[dict[str, Any]]:
         declared = yaml.safe_load(file)
     if not isinstance(declared, dict):
         raise UserError(f"{path.name}: expected a mapping with 'planning_sd' and 'claims'.")
-    _keys(declared, ("planning_sd", "claims"), (), f"{path.name}")
+    _keys(declared, ("planning_sd", "claims"), ("metrics",), f"{path.name}")
+    metrics = declared.get("metrics") or {}
+    for name, told in metrics.items():
+        _keys(told, ("label",), ("unit",), f"{path.name}, metric '{name}'")
     claims = []
     for claim in declared["claims"]:
         check(claim, path.name)
-        if claim["metric"] not in declared["planning_sd"]:
-            raise UserError(f"{path.name}: planning_sd lacks the metric '{claim['metric']}'.")
-        claims.append({"planning_sd": declared["planning_sd"][claim["metric"]], **claim})
+        metric = claim["metric"]
+        if metric not in declared["planning_sd"]:
+            known = declared["planning_sd"]
+            raise UserError(
+                f"{path.name}: planning_sd lacks the metric '{metric}' of claim '{claim['id']}'; "
+                f"it has {', '.join(known) or 'none'}.{did_you_mean(metric, known)}"
+            )
+        sd = declared["planning_sd"][metric]
+        claims.append({"planning_sd": sd, **metrics.get(metric, {}), **claim})
     ids = [claim["id"] for claim in claims]
     if twice := sorted({i for i in ids if ids.count(i) > 1}):
         raise UserError(f"{path.name}: two claims are called '{twice[0]}'; ids must differ.")
@@ -70,6 +86,10 @@ def check(claim: Mapping[str, Any], where: str) -> None:
             f"{where}: an absence has direction 'none', a difference 'positive' or 'negative'; "
             f"found claimed '{claim['claimed']}' with direction '{claim['direction']}'."
         )
+    if not isinstance(claim["metric"], str) or not claim["metric"]:
+        raise UserError(f"{where}: metric is {claim['metric']!r}; expected a metric's name.")
+    if not isinstance(claim.get("paired", False), bool):
+        raise UserError(f"{where}: paired is {claim['paired']!r}; expected true or false.")
     if not isinstance(claim["delta"], int | float) or not claim["delta"] > 0:
         raise UserError(f"{where}: delta is {claim['delta']!r}; expected a number above 0.")
     for term in claim["contrast"]:
@@ -94,9 +114,14 @@ def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, 
     return sorted(sentences)
 
 
+def metric_label(claim: Mapping[str, Any]) -> str:
+    """What tables call the claim's metric: 'exact match' for exact_match, unless it is given."""
+    return claim.get("label") or claim["metric"].replace("_", " ")
+
+
 def _judged(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """What a claim says and how it is judged, without the assumption that planning made."""
-    return {key: value for key, value in claim.items() if key != "planning_sd"}
+    """What a claim says and how it is judged, without what planning assumed and tables call it."""
+    return {key: value for key, value in claim.items() if key not in OF_METRIC}
 
 
 def _keys(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cells import column, measure
+from .claims import metric_label
 from .judgement import Judgement
 from .statistics import (
     ALPHA,
@@ -145,9 +146,9 @@ def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None =
 
 
 def _values(runs: pd.DataFrame, name: str) -> Any:
-    """The seeds' values; a claim's metric is measured here as it is judged there."""
-    if name == "metrics.exact_match":
-        return measure(runs, "exact_match").values
+    """The seeds' values; a metric is measured here as claims judge it."""
+    if name.startswith("metrics."):
+        return measure(runs, name.removeprefix("metrics.")).values
     values = column(runs, name)
     return values[values == values]
 
@@ -200,7 +201,6 @@ def typical(arm: Arm, *, metric: str, digits: int = 3, style: str = "f") -> Cell
 # ---- one row a claim ----------------------------------------------------------------------------
 
 PUBLISHED = {"positive": "> 0", "negative": "< 0", "none": "no difference"}
-METRIC_NAMES = {"exact_match": "exact match", "log_steps": "log steps"}
 
 
 def sentence(judgement: Judgement) -> Cell:
@@ -215,8 +215,7 @@ def source(judgement: Judgement) -> Cell:
 
 
 def metric(judgement: Judgement) -> Cell:
-    name = judgement.claim["metric"]
-    return Cell(METRIC_NAMES[name], {"": name})
+    return Cell(metric_label(judgement.claim), {"": judgement.claim["metric"]})
 
 
 def published(judgement: Judgement) -> Cell:

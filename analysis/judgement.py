@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cells import Measured, baseline, measure, planned, rows_of
+from .cells import Measured, baseline, measure, num_units, planned, rows_of
 from .statistics import ALPHA, Contrast, Interval, holm, welch_contrast
 from .verdict import verdict
 
@@ -73,7 +73,8 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
                 p_adjusted=None if interval is None else p,
                 interval=interval,
                 counts=tuple(
-                    (len(m.values), len(c)) for m, c in zip(measured[i], ids[i], strict=True)
+                    (len(m.values), num_units(plan, c))
+                    for m, c in zip(measured[i], ids[i], strict=True)
                 ),
                 verdict=verdict(
                     interval,
@@ -110,10 +111,19 @@ def _bounded(cells: Sequence[Measured]) -> str:
     return f"{censored} of {total} seeds censored at the budget" if censored else ""
 
 
-def against_itself(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> Contrast:
-    """The A/A contrast: the baseline's seeds minus its further seeds. Truth is 0."""
+def against_itself(
+    plan: Mapping[str, Any],
+    frame: pd.DataFrame,
+    metric: str,
+    pattern: Mapping[str, Any] | None = None,
+) -> Contrast:
+    """The A/A contrast: a baseline's seeds minus its further seeds. Truth is 0.
+
+    `pattern` names one of the plan's `baselines`, for instance {task: spans}.
+    """
+    arm = {**baseline(plan), **(pattern or {})}
     cells = [
-        measure(rows_of(frame, planned(plan, baseline(plan), role=role)), metric).values
+        measure(rows_of(frame, planned(plan, arm, role=role)), metric).values
         for role in ("cell", "aa")
     ]
     return welch_contrast(cells, weights=[1, -1])

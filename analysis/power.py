@@ -7,7 +7,7 @@ table does at least as well if its seeds spread as assumed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .statistics import ALPHA, POWER, smallest_difference, smallest_margin
@@ -26,18 +26,19 @@ def resolvable(
 ) -> list[dict[str, Any]]:
     """Per claim: id, metric, claimed, delta, seeds (per cell), sd, sd_source, resolvable, enough.
 
-    A plan counts its own seeds, cell by cell, and leaves out claims whose cells it lacks; a list
-    of claims needs `seeds`. `sds` maps a metric to a measured s.d. and replaces the claim's own
-    `planning_sd`. `enough`: resolvable is not above delta.
+    A plan counts its own seeds, cell by cell (pre-training seeds where a run has two), and leaves
+    out claims whose cells it lacks; a list of claims needs `seeds`. `sds` maps a metric to a
+    measured s.d. and replaces the claim's own `planning_sd`. `enough`: resolvable is not above
+    delta.
     """
     if isinstance(plan_or_claims, Mapping):
-        from .cells import planned
+        from .cells import num_units, planned
         from .judgement import in_plan
 
         plan = plan_or_claims
         claims: Sequence[Mapping[str, Any]] = in_plan(plan)[0]
         counts = [
-            [seeds or len(planned(plan, term["cell"])) for term in claim["contrast"]]
+            [seeds or num_units(plan, planned(plan, term["cell"])) for term in claim["contrast"]]
             for claim in claims
         ]
     else:
@@ -79,18 +80,22 @@ def _row(
     }
 
 
-def measured_sds(frame: pd.DataFrame) -> dict[str, float]:
-    """Pooled s.d. over seeds within arms, per metric, from finished runs.
+def measured_sds(
+    frame: pd.DataFrame, metrics: Iterable[str] = ("exact_match", "log_steps")
+) -> dict[str, float]:
+    """Pooled s.d. over seeds within arms, per metric, from finished runs of a `plan_frame`.
 
     Arms without spread count too; saturated ones do not, for a bound has no spread to measure.
     A metric that no arm measured twice is absent.
     """
     from .cells import measure
-    from .claims import METRICS
 
+    factors = [name for name in map(str, frame.columns) if name.startswith("factors.")]
+    runs = frame[frame["role"] != "parent"] if "role" in frame else frame
+    arms = [arm for _, arm in runs.groupby(factors or ["variant"], dropna=False)]
     result = {}
-    for metric in METRICS:
-        cells = [measure(arm, metric) for _, arm in frame.groupby("variant")]
+    for metric in metrics:
+        cells = [measure(arm, metric) for arm in arms]
         usable = [cell.values for cell in cells if len(cell.values) > 1 and not cell.saturated]
         df = sum(len(values) - 1 for values in usable)
         if df:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from experiments.errors import UserError, did_you_mean
 
 from . import cells, exact_facts
-from .columns import ARM_KINDS, CLAIM_KINDS, METRIC_NAMES, TEXT_KINDS, Arm, Cell
+from .cells import measure
+from .claims import metric_label
+from .columns import ARM_KINDS, CLAIM_KINDS, TEXT_KINDS, Arm, Cell
 from .judgement import Judgement, against_itself, in_plan, judge
 from .statistics import ALPHA
 
@@ -181,30 +183,49 @@ def _claim_rows(
 ) -> list[list[Cell]]:
     judgements = judge(plan, frame)
     if cells.baseline(plan):
-        metrics = dict.fromkeys(judgement.claim["metric"] for judgement in judgements)
-        judgements += [_against_itself(plan, frame, metric) for metric in metrics]
+        metrics = {j.claim["metric"]: metric_label(j.claim) for j in judgements}
+        judgements += [
+            _against_itself(plan, frame, metric, label, base)
+            for metric, label in metrics.items()
+            for base in cells.baselines(plan)
+        ]
     return [
         [CLAIM_KINDS[column.kind](judgement, **column.options) for column in columns]
         for judgement in judgements
     ]
 
 
-def _against_itself(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> Judgement:
-    """The A/A row of one metric: an unadjusted interval, outside the family, never judged."""
-    contrast = against_itself(plan, frame, metric)
-    ids = [cells.planned(plan, cells.baseline(plan), role=role) for role in ("cell", "aa")]
+def _against_itself(
+    plan: Mapping[str, Any],
+    frame: pd.DataFrame,
+    metric: str,
+    label: str,
+    base: Mapping[str, Any],
+) -> Judgement:
+    """The A/A row of one metric and one baseline: an unadjusted interval, outside the family,
+    never judged."""
+    contrast = against_itself(plan, frame, metric, base)
+    ids = [cells.planned(plan, base, role=role) for role in ("cell", "aa")]
+    # What tells this baseline from the others, as 'spans' of {variant: bert, task: spans}.
+    others = [other for other in cells.baselines(plan) if other != base]
+    own = [str(v) for k, v in base.items() if any(other.get(k) != v for other in others)]
     return Judgement(
         claim={
-            "id": f"aa_{metric}",
-            "sentence": f"A/A: the baseline against itself, {METRIC_NAMES[metric]}.",
+            "id": "_".join(["aa", metric, *own]),
+            "sentence": f"A/A: the baseline against itself, {', '.join([label, *own])}.",
             "source": "by construction",
             "metric": metric,
+            "label": label,
             "direction": "none",
         },
         contrast=contrast,
         p_adjusted=None,
         interval=contrast.interval(1 - ALPHA),
-        counts=tuple((len(cells.rows_of(frame, run_ids)), len(run_ids)) for run_ids in ids),
+        counts=tuple(
+            (len(measure(rows, metric).values), cells.num_units(plan, run_ids))
+            for run_ids in ids
+            for rows in [cells.rows_of(frame, run_ids)]
+        ),
         verdict="not judged",
         reason="",
     )

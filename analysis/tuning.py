@@ -2,7 +2,8 @@
 
 A plan with `tune: {factor: lr, by: validation_exact_match}` holds some arms at several levels of
 that factor. Of each such arm the level with the best mean validation score stays; the factor is
-then no part of the arm's name any more. The test set takes no part in it.
+then no part of the arm's name any more. The test set takes no part in it. Runs that know no such
+factor (the parents that fine-tuning starts from) stay as they are.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def choose(
     factor, metric = plan["tune"]["factor"], f"metrics.{plan['tune']['by']}"
     default = baseline(plan).get(factor)
     arms: dict[tuple[Any, ...], dict[Any, list[str]]] = {}
+    untuned = {run["run_id"] for run in plan["runs"] if not _is_tuned(run, factor)}
     for run in plan["runs"]:
+        if run["run_id"] in untuned:
+            continue
         levels = arms.setdefault((run["role"], *_arm(run, factor)), {})
         levels.setdefault(run["factors"][factor], []).append(run["run_id"])
     chosen: dict[str, Choice] = {}
@@ -53,10 +57,19 @@ def choose(
         fallback = default if default in levels else min(levels)
         best = max(scores, key=lambda level: (scores[level], -level)) if scores else fallback
         chosen |= dict.fromkeys(levels[best], Choice(best, scores))
-    runs = [_without(run, factor) for run in plan["runs"] if run["run_id"] in chosen]
-    kept = frame[frame["run_id"].isin(chosen)].copy()
+    kept_ids = untuned | chosen.keys()
+    runs = [
+        run if run["run_id"] in untuned else _without(run, factor)
+        for run in plan["runs"]
+        if run["run_id"] in kept_ids
+    ]
+    kept = frame[frame["run_id"].isin(kept_ids)].copy()
     kept.attrs = frame.attrs
     return {**plan, "runs": runs}, kept, chosen
+
+
+def _is_tuned(run: Mapping[str, Any], factor: str) -> bool:
+    return run["role"] != "parent" and factor in run["factors"]
 
 
 def _arm(run: Mapping[str, Any], factor: str) -> tuple[Any, ...]:

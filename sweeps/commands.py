@@ -147,7 +147,8 @@ def _resolvable(plan: Plan, runs: Path) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title="what claims resolve")
     for name in ("claim", "metric", "resolves", "δ", "s.d. over seeds"):
         table.add_column(name)
-    for row in resolvable(made, sds=measured_sds(frame) if len(frame) else {}):
+    metrics = dict.fromkeys(claim["metric"] for claim in made["claims"])
+    for row in resolvable(made, sds=measured_sds(frame, metrics) if len(frame) else {}):
         value = "nothing" if row["resolvable"] is None else f"{row['resolvable']:.3g}"
         colour = "green" if row["enough"] else "yellow"
         sd = f"{row['sd']:.3g} ({row['sd_source']})"

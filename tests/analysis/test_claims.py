@@ -7,7 +7,7 @@ import copy
 import pytest
 import yaml
 
-from analysis.claims import changed, load_claims, read_claims
+from analysis.claims import changed, load_claims, metric_label, read_claims
 from experiments.errors import UserError
 
 
@@ -50,7 +50,10 @@ def broken(tmp_path, change):
         (lambda d: d["claims"][0].update(delt=1), "Did you mean 'delta'"),
         (lambda d: d["claims"][0].pop("delta"), "'delta' is missing"),
         (lambda d: d["claims"][0].update(delta=0), "above 0"),
-        (lambda d: d["claims"][0].update(metric="accuracy"), "exact_match, log_steps"),
+        (lambda d: d["claims"][0].update(metric="exact_mach"), "Did you mean 'exact_match'"),
+        (lambda d: d["claims"][0].update(metric=3), "a metric's name"),
+        (lambda d: d["claims"][0].update(paired="yes"), "true or false"),
+        (lambda d: d.update(metrics={"exact_match": {"name": "x"}}), "unknown key 'name'"),
         (lambda d: d["claims"][0].update(direction="positive"), "direction 'none'"),
         (lambda d: d["claims"][0]["contrast"][0].update(weight=2), "sum to 0"),
         (lambda d: d["claims"][0]["contrast"][0].update(arm="x"), "unknown key 'arm'"),
@@ -61,6 +64,18 @@ def broken(tmp_path, change):
 def test_a_mistake_in_a_claims_file_is_named(tmp_path, change, message):
     with pytest.raises(UserError, match=message):
         read_claims(broken(tmp_path, change))
+
+
+def test_a_metric_is_called_as_the_file_says_and_else_by_its_name(tmp_path):
+    def change(declared):
+        declared["metrics"] = {"exact_match": {"label": "all right", "unit": "0 to 1"}}
+        declared["planning_sd"]["task_score"] = 0.1
+        declared["claims"].append({**declared["claims"][0], "id": "b", "metric": "task_score"})
+
+    named, plain = read_claims(broken(tmp_path, change))
+    assert (metric_label(named), named["unit"]) == ("all right", "0 to 1")
+    assert metric_label(plain) == "task score"
+    assert changed([named], [{**named, "label": "another word"}]) == []
 
 
 def test_a_study_without_claims_is_a_users_mistake():
