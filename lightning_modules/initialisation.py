@@ -14,12 +14,23 @@ from torch import nn
 
 SeedFor = Callable[[str, int], int]
 
+HEAD_STD = 0.02  # of every head's matrices, as in BERT
+
 
 @torch.no_grad()
 def initialise(
-    model: nn.Module, *, seed_for: SeedFor, std: float, rescale_residual: bool, num_layers: int
+    model: nn.Module,
+    *,
+    seed_for: SeedFor,
+    std: float,
+    rescale_residual: bool = False,
+    num_layers: int = 1,
+    prefix: str = "",
 ) -> None:
     """Matrices and tables N(0, std^2), biases 0, norm weights 1, in place.
+
+    `prefix` is what stands before each parameter's name in its stream, such as "pooler." for a
+    head that is initialised by itself.
 
     `rescale_residual` divides the projections that end a residual sublayer (`*.out.weight`) by
     sqrt(2L), as GPT-2 does. Values are drawn in float32 on the CPU, so that neither the device nor
@@ -27,11 +38,13 @@ def initialise(
     """
     for name, parameter in model.named_parameters():
         if parameter.dim() < 2:
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+            # An LSTM names its biases bias_ih_l0, bias_hh_l0, ...
+            is_bias = name.rpartition(".")[2].startswith("bias")
+            parameter.fill_(0.0 if is_bias else 1.0)
             continue
         scale = std
         if rescale_residual and name.endswith(".out.weight"):
             scale /= math.sqrt(2 * num_layers)
-        generator = torch.Generator().manual_seed(seed_for(f"init/{name}", 0))
+        generator = torch.Generator().manual_seed(seed_for(f"init/{prefix}{name}", 0))
         values = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
         parameter.copy_(values * scale)

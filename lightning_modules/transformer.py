@@ -124,6 +124,8 @@ class Transformer(nn.Module):
         self.attention_mask = attention_mask
         self.max_length = max_length
         self.num_layers = num_layers
+        self.hidden_size = hidden_size
+        self.activation = activation
         self.tokens = nn.Embedding(vocab_size, hidden_size)
         self.segments = nn.Embedding(num_segments, hidden_size) if num_segments else None
         self.position = position
@@ -148,6 +150,11 @@ class Transformer(nn.Module):
         self.output = nn.Linear(hidden_size, vocab_size, bias=False) if output else None
         if self.output is not None and tie_embeddings:
             self.output.weight = self.tokens.weight
+
+    @property
+    def pooling(self) -> str:
+        """The token that has seen the whole sequence: "last" from left to right, else "first"."""
+        return "last" if self.attention_mask == "causal" else "first"
 
     def embed(
         self, tokens: torch.Tensor, segments: torch.Tensor | None, positions: torch.Tensor

@@ -1,0 +1,41 @@
+"""One or more Transformers side by side, their final states concatenated per token.
+
+A left-to-right and a right-to-left model together see both sides of every token, each in its own
+layers: the ELMo-like alternative that the BERT paper argues against (section 5.1). Two
+left-to-right models of different seeds have the same width and cost, and see one side only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from lightning_modules.transformer import Transformer
+
+
+class Encoders(nn.Module):
+    """encode(tokens) -> [B, T, sum of the widths]; each encoder keeps its own attention mask.
+
+    sizes: the widths in order. poolings: for each, the end of the sequence that has seen all of it.
+    """
+
+    def __init__(self, encoders: Sequence[Transformer]) -> None:
+        super().__init__()
+        assert encoders
+        self.encoders = nn.ModuleList(encoders)
+        self.sizes = [encoder.hidden_size for encoder in encoders]
+        self.poolings = [encoder.pooling for encoder in encoders]
+
+    @property
+    def hidden_size(self) -> int:
+        return sum(self.sizes)
+
+    def encode(self, tokens: torch.Tensor, **inputs: torch.Tensor | None) -> torch.Tensor:
+        """Final hidden states of tokens [B, T]; inputs as in `Transformer.trace`."""
+        states = []
+        for encoder in self.encoders:
+            assert isinstance(encoder, Transformer)
+            states.append(encoder.encode(tokens, **inputs))
+        return torch.cat(states, dim=-1)

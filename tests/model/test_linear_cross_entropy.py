@@ -1,0 +1,40 @@
+"""The chunked cross-entropy is the plain one, in value and in every gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lightning_modules import linear_cross_entropy as module
+from lightning_modules.linear_cross_entropy import linear_cross_entropy
+
+
+@pytest.mark.parametrize("chunk_elements", [1, 3 * 11, 1000])  # a row, three, all seven at a time
+def test_value_and_gradients_are_those_of_linear_and_cross_entropy(
+    chunk_elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK_ELEMENTS", chunk_elements)
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(7, 5), (11, 5), (11,)]
+    leaves = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
+    targets = torch.randint(11, (7,), generator=generator)
+    found, expected = (
+        [leaf.clone().requires_grad_() for leaf in leaves],
+        [leaf.clone().requires_grad_() for leaf in leaves],
+    )
+    loss = linear_cross_entropy(*found, targets)
+    reference = F.cross_entropy(F.linear(*expected), targets)
+    assert loss.item() == pytest.approx(reference.item(), rel=1e-14)
+    # A factor in front, since the gradients are made before it is known.
+    (3 * loss).backward()
+    (3 * reference).backward()
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-13)
+
+
+def test_large_scores_overflow_nowhere() -> None:
+    states = torch.tensor([[1000.0], [-1000.0]])
+    weight = torch.tensor([[1.0], [-1.0]])
+    loss = linear_cross_entropy(states, weight, torch.zeros(2), torch.tensor([0, 0]))
+    assert loss.item() == pytest.approx(1000.0)
