@@ -83,7 +83,10 @@ class ModelConfig:
 
 @dataclass
 class OptimizerConfig:
-    """AdamW; weight decay on matrices and tables only, never on biases and norms."""
+    """AdamW; weight decay on matrices and tables only, never on biases and norms.
+
+    bias_correction: false is the Adam of BERT's published code.
+    """
 
     lr: float = 1e-3
     beta1: float = 0.9
@@ -93,6 +96,7 @@ class OptimizerConfig:
     clip: float = 1.0
     warmup_steps: int = 0
     schedule: Schedule = Schedule.constant
+    bias_correction: bool = True
 
 
 @dataclass

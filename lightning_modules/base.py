@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from lightning_modules.optimizers import make_optimizer
 from lightning_modules.transformer import Transformer
 
 Batch = dict[str, torch.Tensor]
@@ -59,18 +60,7 @@ class AblationModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         settings = self.optimizer_settings
-        matrices = [p for p in self.parameters() if p.dim() >= 2]
-        vectors = [p for p in self.parameters() if p.dim() < 2]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": settings["weight_decay"]},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=settings["lr"],
-            betas=(settings["beta1"], settings["beta2"]),
-            eps=settings["eps"],
-            fused=True,
-        )
+        optimizer = make_optimizer(self.parameters(), settings)
         factor = warmup_then(
             settings["schedule"], warmup_steps=settings["warmup_steps"], max_steps=self.max_steps
         )
