@@ -16,8 +16,6 @@ from datamodules.microworld.lexicon import (
     BAD,
     COLOURS,
     DROP,
-    GET,
-    GIVE,
     GO,
     GOOD,
     HATE,
@@ -27,12 +25,12 @@ from datamodules.microworld.lexicon import (
     NAMES,
     NEGATIONS,
     OBJECTS,
-    PASSIVE,
     PLACES,
     TAKE,
     WOMEN,
     the,
 )
+from datamodules.microworld.sentences import going, taking, transfer
 
 NUM_PEOPLE, NUM_THINGS, NUM_PLACES = 3, 3, 3
 # A story ends once it is this long, both included: 6 to 14 sentences with the last events, which
@@ -105,11 +103,7 @@ class Story:
         if self.place_of.get(person) == place:
             return
         self.place_of[person] = place
-        verb = self.choice(GO)
-        if self.random.random() < 0.25:
-            self.say(f"to {the(place)} {verb} {person}")
-        else:
-            self.say(f"{person} {verb} to {the(place)}")
+        self.say(going(self.random, person, place))
 
     def take(self) -> None:
         if lying := self.lying():
@@ -117,24 +111,19 @@ class Story:
 
     def carry(self, person: str, thing: str) -> None:
         """The person goes where the thing lies and takes it."""
-        place, verb = self.lies_in.pop(thing), self.choice(TAKE)
+        place = self.lies_in.pop(thing)
         self.holder[thing] = self.taken_by[thing] = person
-        form = self.random.random()
-        if form < 0.2 and self.place_of.get(person) != place:
-            pronoun = "she" if person in WOMEN else "he"
-            self.place_of[person] = place
-            self.say(
-                f"before {pronoun} {verb} {self.named(thing)} , {person} "
-                f"{self.choice(GO)} to {the(place)}"
-            )
-            return
-        self.walk(person, place)
-        if form < 0.6:
-            self.say(f"{person} {verb} {self.named(thing)}")
-        elif form < 0.85:
-            self.say(f"{self.named(thing)} was {PASSIVE[verb]} by {person}")
-        else:
-            self.say(f"{person} was the one who {verb} {self.named(thing)}")
+        if self.place_of.get(person) != place:
+            if self.random.random() < 0.2:
+                pronoun = "she" if person in WOMEN else "he"
+                self.place_of[person] = place
+                self.say(
+                    f"before {pronoun} {self.choice(TAKE)} {self.named(thing)} , {person} "
+                    f"{self.choice(GO)} to {the(place)}"
+                )
+                return
+            self.walk(person, place)
+        self.say(taking(self.random, person, self.named(thing)))
 
     def give(self) -> None:
         if not self.holder:
@@ -201,6 +190,9 @@ class Story:
         """A word for a thing's worth, or for its opposite negated."""
         word = self.choice(GOOD if self.is_good[thing] else BAD)
         form = self.random.random()
+        if form < 0.05:
+            first, second = self.random.sample(NEGATIONS, 2)
+            return f"{first} {second} {word}"
         if form < 0.3:
             return f"{self.choice(NEGATIONS)} {ANTONYM[word]}"
         return f"{self.choice(INTENSIFIERS)} {word}" if form < 0.6 else word
@@ -249,19 +241,3 @@ class Story:
             person = self.choice(list(self.place_of))
             question = self.choice(("where was {} ? in {}", "where did {} go ? to {}"))
             self.say(question.format(person, the(self.place_of[person])))
-
-
-def transfer(random: Random, giver: str, getter: str, thing: str, form: int | None = None) -> str:
-    """'giver gives thing to getter' in one of TRANSFER_FORMS ways; thing with its article."""
-    give, get = random.choice(GIVE), random.choice(GET)
-    forms = (
-        f"{giver} {give} {thing} to {getter}",
-        f"{giver} {give} {getter} {thing}",
-        f"{getter} {get} {thing} from {giver}",
-        f"{thing} was {PASSIVE[give]} to {getter} by {giver}",
-        f"{getter} was {PASSIVE[give]} {thing} by {giver}",
-    )
-    return forms[random.randrange(TRANSFER_FORMS) if form is None else form]
-
-
-TRANSFER_FORMS = 5

@@ -1,0 +1,54 @@
+"""The ways to say that somebody takes, gives or goes; they mean the same and differ in word order.
+
+    taking(random, "mara", "ka red box", form="passive")     # "ka red box was taken by mara"
+    transfer(random, "mara", "tom", "ka box")                # "tom was given ka box by mara"
+    going(random, "mara", "hall", form="inverted")           # "to bo hall went mara"
+
+Without a form, one is drawn. Verbs are drawn among their synonyms.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from datamodules.microworld.lexicon import GET, GIVE, GO, PASSIVE, TAKE, the
+
+# form -> the pattern; forms that begin with the person let the verb and the thing follow.
+TAKING = {
+    "active": "{person} {verb} {thing}",
+    "passive": "{thing} was {passive} by {person}",
+    "cleft": "{person} was the one who {verb} {thing}",
+}
+TRANSFER = {
+    "to": "{giver} {give} {thing} to {getter}",
+    "double": "{giver} {give} {getter} {thing}",
+    "from": "{getter} {get} {thing} from {giver}",
+    "passive": "{thing} was {passive} to {getter} by {giver}",
+    "getter_passive": "{getter} was {passive} {thing} by {giver}",
+}
+GOING = {
+    "direct": "{person} {verb} to {place}",
+    "inverted": "to {place} {verb} {person}",
+}
+
+
+def taking(random: Random, person: str, thing: str, form: str | None = None) -> str:
+    """thing: with its article."""
+    verb = random.choice(TAKE)
+    pattern = TAKING[form or random.choice(tuple(TAKING))]
+    return pattern.format(person=person, thing=thing, verb=verb, passive=PASSIVE[verb])
+
+
+def transfer(random: Random, giver: str, getter: str, thing: str, form: str | None = None) -> str:
+    """thing: with its article."""
+    give, get = random.choice(GIVE), random.choice(GET)
+    pattern = TRANSFER[form or random.choice(tuple(TRANSFER))]
+    return pattern.format(
+        giver=giver, getter=getter, thing=thing, give=give, get=get, passive=PASSIVE[give]
+    )
+
+
+def going(random: Random, person: str, place: str, form: str | None = None) -> str:
+    """place: without its article."""
+    pattern = GOING[form or random.choice(tuple(GOING))]
+    return pattern.format(person=person, place=the(place), verb=random.choice(GO))
