@@ -125,6 +125,8 @@ class Transformer(nn.Module):
         self.max_length = max_length
         self.num_layers = num_layers
         self.hidden_size = hidden_size
+        self.num_heads = num_heads
+        self.intermediate_size = intermediate_size
         self.activation = activation
         self.tokens = nn.Embedding(vocab_size, hidden_size)
         self.segments = nn.Embedding(num_segments, hidden_size) if num_segments else None
