@@ -20,6 +20,7 @@ from typing import Any
 
 from experiments import wandb_client
 from experiments.errors import UserError
+from experiments.wandb_record import result_of
 
 FILE_HEADER = struct.pack("<4sHB", b":W&B", 0xBEE1, 0)  # name, magic number, version
 FRAGMENT_HEADER = struct.Struct("<IHB")  # checksum, length, kind
@@ -56,7 +57,7 @@ class OfflineRun:
         """The run's result.json."""
         if self.problem:
             raise ValueError(f"{self.path} {self.problem}; mirror the run again.")
-        return wandb_client.result_of(self.config, self.summary)
+        return result_of(self.config, self.summary)
 
 
 def read_run(path: str | Path, *, history: bool = True) -> OfflineRun:

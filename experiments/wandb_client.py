@@ -5,9 +5,9 @@ A finished run becomes one whole offline W&B run:
     write_offline_run(run_dir, result, history, project="lab", tags=["sweep:symmetry"], group=arm)
     # -> run_dir/wandb/offline-run-<time>-<run id>/run-<run id>.wandb
 
-What W&B is told about a run, `run_arguments` and `summary_of`, does not depend on where it is
-written, and `result_of` turns it back into the run's result.json: a table made from W&B is the
-table made from the run folders.
+Beside it stand wandb_record.py (what W&B is told, and result.json again from it), wandb_reading.py
+(runs back from a server) and wandb_online.py (one run sent to a server); they reach the package
+through this file.
 """
 
 from __future__ import annotations
@@ -28,64 +28,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import UserError
+from experiments.wandb_record import run_arguments, summary_of
 
 if TYPE_CHECKING:
     from experiments.offline_reader import OfflineRun
 
-# The keys of result.json that stand in W&B's config beside the run's typed config.
-OWN_KEYS = (
-    "schema", "run_id", "parents", "study", "variant", "stage", "seed", "factors", "provenance",
-)  # fmt: skip
-# What it takes to turn W&B's config and summary back into result.json: the values of a typed
-# config's keys that have one of our names (it has a seed), and the metrics' names, since W&B's
-# readers leave out those that are null.
-MIRROR = "mirror"
-MAX_TAG_LENGTH = 64  # longer tags make wandb.init raise
 FLUSH_SECONDS = 30.0  # how long W&B's service may take to write a finished run's file
-
-
-def run_arguments(
-    result: Mapping[str, Any], *, project: str, entity: str | None, tags: Iterable[str], group: str
-) -> dict[str, Any]:
-    """The arguments of wandb.init that say which run this is and what determined it."""
-    own = {key: result[key] for key in OWN_KEYS if key in result}
-    shadowed = {key: value for key, value in result["config"].items() if key in OWN_KEYS}
-    labels = dict.fromkeys([result["study"], result["variant"], *tags])
-    return {
-        "id": result["run_id"],
-        "name": f"{result['variant']}-s{result['seed']}",
-        "project": project,
-        "entity": entity,
-        "group": group,
-        "job_type": result["stage"],
-        "tags": [label[:MAX_TAG_LENGTH] for label in labels if label],
-        "config": {
-            **result["config"],
-            **own,
-            MIRROR: {"shadowed": shadowed, "metrics": list(result["metrics"])},
-        },
-    }
-
-
-def summary_of(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics under their own flat names, with the run's cost and status beside them."""
-    return {**result["metrics"], "cost": result["cost"], "status": result["status"]}
-
-
-def result_of(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
-    """result.json again, from the config and summary of a W&B run, offline or from a server.
-
-    Equal to what was mirrored, but for two habits of W&B's server: a mapping in the config that
-    is empty is left out, and a whole float comes back as an int.
-    """
-    typed = {k: v for k, v in config.items() if k not in (*OWN_KEYS, MIRROR, "_wandb")}
-    return {
-        **{key: config[key] for key in OWN_KEYS if key in config},
-        "config": {**typed, **config[MIRROR]["shadowed"]},
-        "status": summary["status"],
-        "metrics": {name: summary.get(name) for name in config[MIRROR]["metrics"]},
-        "cost": summary["cost"],
-    }
 
 
 def is_mirrored(run_dir: Path) -> bool:
@@ -156,11 +104,10 @@ def send_agent_run(
             _log(wandb.init(mode="online", settings=settings, **arguments), history, result)
             wandb.teardown()
     except Exception as error:
-        if type(error).__module__.split(".")[0] != "wandb":
+        if not is_wandbs(error):
             raise
-        words = " ".join(str(error).split())
         raise NotMirrored(
-            f"Run {result['run_id']} is finished, but W&B did not take it ({words}); "
+            f"Run {result['run_id']} is finished, but W&B did not take it ({words(error)}); "
             "the same command sends it again."
         ) from error
     finally:
@@ -187,6 +134,39 @@ def close() -> None:
     if _scratch.cache_info().currsize:
         with _own_environment(), contextlib.suppress(SystemExit):
             _wandb().teardown()
+
+
+@contextlib.contextmanager
+def online() -> Iterator[Any]:
+    """The wandb package as the user has set it up: with their key, server and proxies."""
+    close()  # W&B reads the environment once
+    wandb = _wandb()
+    wandb.setup(settings=wandb.Settings(silent=True))
+    try:
+        yield wandb
+    finally:
+        wandb.teardown()
+
+
+def is_wandbs(error: BaseException) -> bool:
+    """Whether W&B raised it, the package or the server behind it."""
+    return type(error).__module__.split(".")[0] == "wandb"
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status in an error of W&B's; None where there was no answer, or it is not told."""
+    seen: BaseException | None = error
+    while seen:
+        response = getattr(seen, "response", None)
+        if status := getattr(response, "http_status", 0):
+            return int(status)
+        seen = seen.__cause__ or getattr(seen, "exc", None) or seen.__context__
+    return None
+
+
+def words(error: BaseException) -> str:
+    """An error of W&B's in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _log_offline(

@@ -17,7 +17,12 @@ ALLOWED = {
     "datamodules": {"datamodules"},
     # experiments.compose normalises residual sets with a torch-free function of the model's.
     "experiments": {"experiments", "lightning_modules", "datamodules"},
-    "analysis": {"analysis", "experiments.store", "experiments.errors", "experiments.wandb_client"},
+    "analysis": {
+        "analysis",
+        "experiments.store",
+        "experiments.errors",
+        *(f"experiments.{name}" for name in ("wandb_client", "wandb_record", "wandb_reading")),
+    },
     "sweeps": {"sweeps", "experiments", "analysis"},
 }
 # One door in a wall: the entry point of one run is Hydra's multirun as well, and its launcher is a

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import mirror, wandb_client
+from experiments import mirror, wandb_record
 from experiments.offline_reader import read_run
 from tests.tracking.conftest import (
     logged_rows,
@@ -54,7 +54,7 @@ def test_wandbs_own_reader_finds_the_same(run_dir: Path) -> None:
     result = read_json(run_dir / "result.json")
     summary = json.loads(_output([*inspect, "--summary", str(file)]))
     assert (summary["state"], summary["exit_code"]) == ("finished", 0)
-    assert wandb_client.result_of(told["config"]["update"], summary["summary"]) == result
+    assert wandb_record.result_of(told["config"]["update"], summary["summary"]) == result
 
 
 def _output(command: list[str]) -> str:

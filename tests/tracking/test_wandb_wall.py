@@ -46,7 +46,9 @@ def test_only_wandb_client_imports_wandb() -> None:
     assert importers("wandb") == ["experiments/wandb_client.py"]
 
 
-@pytest.mark.parametrize("module", ["wandb_client", "offline_reader", "mirror"])
+@pytest.mark.parametrize(
+    "module", ["wandb_client", "wandb_record", "wandb_reading", "offline_reader", "mirror"]
+)
 def test_importing_the_mirror_imports_neither_wandb_nor_torch(module: str) -> None:
     check = f"import sys, experiments.{module}; print({{'wandb', 'torch'}} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", check], cwd=REPO, capture_output=True, text=True)

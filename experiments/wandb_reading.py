@@ -1,0 +1,117 @@
+"""Runs read back from a W&B server: all of them, each with its complete history.
+
+    for run in read_online_runs("entity/project", filters={"tags": "sweep:symmetry"}):
+        run.result()["metrics"]["exact_match"], [row["train/loss"] for row in run.history]
+
+Histories are scanned, never the sample of 500 rows that W&B's own `history()` gives. A server that
+asks for fewer requests is asked again, later and later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from experiments import wandb_client
+from experiments.errors import UserError
+from experiments.wandb_record import result_of
+
+# W&B counts requests by the minute. Its client repeats a request by itself, for as long as TIMEOUT
+# allows; we do that four times, with pauses of 5 + 10 + 20 s between them.
+TIMEOUT = 20
+ATTEMPTS = 4
+FIRST_PAUSE = 5.0
+PASSING = {408, 429}  # what the server may answer otherwise a little later, as all from 500 on
+PER_PAGE = 200
+
+T = TypeVar("T")
+
+
+@dataclass
+class OnlineRun:
+    """One run as a server holds it; state is W&B's: running, finished, failed, crashed, killed."""
+
+    id: str
+    name: str
+    project: str
+    entity: str
+    state: str
+    group: str
+    job_type: str
+    tags: list[str]
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    history: list[dict[str, Any]] = field(default_factory=list)  # rows with their "_step"
+
+    def result(self) -> dict[str, Any]:
+        """The run's result.json; ValueError where no mirror has brought the run to its end."""
+        try:
+            return result_of(self.config, self.summary)
+        except KeyError as error:
+            raise ValueError(
+                f"W&B holds no result of run {self.entity}/{self.project}/{self.id} "
+                f"({self.state}, no {error}); type make sync where it was trained"
+            ) from error
+
+
+def read_online_runs(
+    project: str,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    group: str | None = None,
+    history: bool = True,
+) -> Iterator[OnlineRun]:
+    """The runs of `entity/project` (or of the key's own entity's project), oldest first.
+
+    filters: W&B's own, as in {"tags": {"$in": ["sweep:symmetry"]}}; group: one arm's runs alone.
+    Raises UserError where the server refuses the key or knows no such project.
+    """
+    with wandb_client.online() as wandb:
+        api = patiently(lambda: wandb.Api(timeout=TIMEOUT), what="an answer")
+        wanted = {**(filters or {}), **({"group": group} if group else {})}
+        path = project if "/" in project else f"{api.default_entity}/{project}"
+        runs = api.runs(path, filters=wanted, order="+created_at", per_page=PER_PAGE, lazy=False)
+        held = patiently(lambda: list(runs), what=f"the runs of {path}")
+        for run in held:
+            yield OnlineRun(
+                id=run.id,
+                name=run.name,
+                project=run.project,
+                entity=run.entity,
+                state=run.state,
+                group=run.group or "",
+                job_type=run.job_type or "",
+                tags=list(run.tags),
+                config={key: value for key, value in run.config.items() if key != "_wandb"},
+                summary=dict(run.summary),
+                history=complete_history(run) if history else [],
+            )
+
+
+def complete_history(run: Any) -> list[dict[str, Any]]:
+    """Every row that the server holds of a wandb.Api() run, in the order of the steps."""
+
+    def scan() -> list[dict[str, Any]]:
+        # No cache: it would not know of rows that came since.
+        return list(run.scan_history(use_cache=False))
+
+    return patiently(scan, what=f"the history of {run.id}")
+
+
+def patiently(ask: Callable[[], T], *, what: str, attempts: int = ATTEMPTS) -> T:
+    """What `ask` gives, asked again where the server could not answer; else UserError."""
+    pause = FIRST_PAUSE
+    for attempt in range(1, attempts + 1):
+        try:
+            return ask()
+        except Exception as error:
+            if not wandb_client.is_wandbs(error):
+                raise
+            status = wandb_client.status_of(error)
+            if attempt == attempts or not (status is None or status in PASSING or status >= 500):
+                raise UserError(f"W&B did not give {what}: {wandb_client.words(error)}") from error
+        time.sleep(pause)
+        pause *= 2
+    raise AssertionError("unreachable")
