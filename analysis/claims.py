@@ -26,7 +26,10 @@ CHOICES = {
     "direction": ("positive", "negative", "none"),
 }
 REQUIRED = ("id", "sentence", "source", "metric", "claimed", "direction", "delta", "contrast")
-OPTIONAL = ("interaction", "not_comparable", "paired", "planning_sd", "label", "unit")
+OPTIONAL = (
+    *("interaction", "not_comparable", "paired", "planning_sd", "label", "unit"),
+    "published",  # {table: bert/table_5, column: squad}: where the claim's magnitude is printed
+)
 # What the file says of a claim's metric; it is no part of what is claimed.
 OF_METRIC = ("planning_sd", "label", "unit")
 
@@ -92,6 +95,8 @@ def check(claim: Mapping[str, Any], where: str) -> None:
         raise UserError(f"{where}: paired is {claim['paired']!r}; expected true or false.")
     if not isinstance(claim["delta"], int | float) or not claim["delta"] > 0:
         raise UserError(f"{where}: delta is {claim['delta']!r}; expected a number above 0.")
+    if "published" in claim:
+        _keys(claim["published"], ("table", "column"), (), f"{where}, published")
     for term in claim["contrast"]:
         _keys(term, ("weight", "cell"), (), f"{where}, contrast")
     if abs(sum(term["weight"] for term in claim["contrast"])) > 1e-9:

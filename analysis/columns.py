@@ -17,6 +17,7 @@ import numpy as np
 from .cells import column, measure
 from .claims import metric_label
 from .judgement import Judgement
+from .published import published_table
 from .statistics import (
     ALPHA,
     Contrast,
@@ -39,6 +40,7 @@ class Cell:
     text: str
     values: Mapping[str, Any] = field(default_factory=dict)  # sub-column -> plain value
     alert: bool = False  # an exact fact is violated here
+    best: bool = False  # the best of its column, where that declares which is
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def with_interval(
     return Cell(text, {"": value, "low": low, "high": high})
 
 
-def _difference(contrast: Contrast, *, digits: int = 3) -> Cell:
+def difference(contrast: Contrast, *, digits: int = 3) -> Cell:
+    """A difference of means with its 95 % interval."""
     return with_interval(
         contrast.estimate, contrast.interval(1 - ALPHA), digits=digits, signed=True
     )
@@ -139,7 +142,7 @@ def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None =
     values = _values(arm.runs, name)
     if arm.further is not None:
         cells = [values, _values(arm.further, name)]
-        return _difference(welch_contrast(cells, weights=[1, -1]), digits=digits)
+        return difference(welch_contrast(cells, weights=[1, -1]), digits=digits)
     value, interval = mean_interval(values)
     low_high = (within[0], within[1]) if within else None
     return with_interval(value, interval, digits=digits, within=low_high)
@@ -219,9 +222,16 @@ def metric(judgement: Judgement) -> Cell:
 
 
 def published(judgement: Judgement) -> Cell:
-    """The claimed direction; the study has no published magnitudes."""
-    direction = judgement.claim["direction"]
-    return Cell(PUBLISHED[direction], {"": direction})
+    """The claimed direction, and the magnitude where one is published: '> 0 (+10.1 % F1)'."""
+    claim = judgement.claim
+    text, values = PUBLISHED[claim["direction"]], {"": claim["direction"]}
+    if told := claim.get("published"):
+        table = published_table(told["table"])
+        terms = [(term["weight"], term["cell"]["variant"]) for term in claim["contrast"]]
+        value = table.contrast(terms, told["column"])
+        text += f" ({number(value, digits=1, signed=True)} {table.columns[told['column']].unit})"
+        values |= {"magnitude": value}
+    return Cell(text, values)
 
 
 def estimate(judgement: Judgement, *, digits: int = 3) -> Cell:
@@ -258,12 +268,3 @@ CLAIM_KINDS: dict[str, Callable[..., Cell]] = {
     kind.__name__: kind
     for kind in (sentence, source, metric, published, estimate, seeds, delta, verdict)
 }
-TEXT_KINDS = {
-    "factor",
-    "tuned",
-    "sentence",
-    "source",
-    "metric",
-    "published",
-    "verdict",
-}  # left-aligned

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arm_rows import arms
 from .cells import measure
+from .columns import Arm
 from .frame import history
-from .table import Arm, arms
 
 if TYPE_CHECKING:
     import pandas as pd

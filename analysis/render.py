@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .columns import Cell
 from .table import Table
 
 if TYPE_CHECKING:
@@ -23,20 +24,32 @@ NARROWEST = 150  # columns given to a table that is printed into a file or a pip
 
 
 def markdown(table: Table) -> str:
-    def line(cells: list[str]) -> str:
-        escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-        return f"| {' | '.join(escaped)} |"
-
     lines = [f"## {table.title}", ""]
     for sentence in table.violations:
         lines += [f"**VIOLATED**: {sentence}", ""]
-    lines.append(line([column.header for column in table.columns]))
-    lines.append(line([":---" if column.is_text else "---:" for column in table.columns]))
-    for row in table.rows:
-        lines.append(line([f"**VIOLATED {c.text}**" if c.alert else c.text for c in row]))
+    for panel in table.panels:
+        columns = [table.columns[i] for i in panel.columns]
+        if panel.title:
+            lines += [f"*{panel.title}*", ""]
+        lines.append(_markdown_row([column.header for column in columns]))
+        lines.append(_markdown_row([":---" if column.is_text else "---:" for column in columns]))
+        for row in table.rows:
+            lines.append(_markdown_row([_markdown_cell(row[i]) for i in panel.columns]))
+        lines.append("")
     for note in [*table.notes, f"Source: {table.source}."]:
-        lines += ["", note]
-    return "\n".join(lines) + "\n"
+        lines += [note, ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _markdown_row(cells: list[str]) -> str:
+    escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    if cell.alert:
+        return f"**VIOLATED {cell.text}**"
+    return f"**{cell.text}**" if cell.best else cell.text
 
 
 def html(table: Table) -> str:
@@ -47,44 +60,59 @@ def html(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""A table environment to \input; it needs booktabs, xcolor and adjustbox (to fit the line)."""
-    widths = [
-        rf"p{{{column.wrap}\linewidth}}" if column.wrap else ("l" if column.is_text else "r")
-        for column in table.columns
-    ]
+    r"""A table environment to \input; it needs booktabs, xcolor and graphicx (to fit the line).
+
+    A table of several panels is so many tabulars under one caption.
+    """
     lines = [
-        r"% needs \usepackage{booktabs,xcolor,adjustbox}",
+        r"% needs \usepackage{booktabs,graphicx,xcolor}",
         r"\begin{table}",
-        r"\centering\small",
+        r"\centering\footnotesize" if any(c.wrap for c in table.columns) else r"\centering\small",
         rf"\caption{{{escape_latex(table.title)}}}",
         rf"\label{{tab:{table.name}}}",
-        r"\begin{adjustbox}{max width=\linewidth}",
-        rf"\begin{{tabular}}{{{''.join(widths)}}}",
-        r"\toprule",
-        " & ".join(escape_latex(column.header) for column in table.columns) + r" \\",
-        r"\midrule",
     ]
-    for row in table.rows:
-        texts = [
-            rf"\textcolor{{red}}{{\textbf{{{escape_latex(c.text)}}}}}"
-            if c.alert
-            else escape_latex(c.text)
-            for c in row
-        ]
-        # A line that begins with '[' would be read as an option of the \\ before it.
-        texts[0] = "{}" + texts[0] if texts[0].startswith("[") else texts[0]
-        lines.append(" & ".join(texts) + r" \\")
-    lines += [
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{adjustbox}",
-        r"\par\raggedright\footnotesize",
-    ]
+    for panel in table.panels:
+        if panel.title:
+            lines.append(rf"\par\medskip\textit{{{escape_latex(panel.title)}}}\par\smallskip")
+        lines += _tabular(table, panel.columns)
+    lines.append(r"\par\medskip\raggedright\footnotesize")
     for sentence in table.violations:
         lines.append(rf"\textcolor{{red}}{{\textbf{{Violated:}} {escape_latex(sentence)}}}\par")
     for note in [*table.notes, f"Source: {table.source}."]:
         lines.append(rf"{escape_latex(note)}\par")
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _tabular(table: Table, indices: list[int]) -> list[str]:
+    """The tabular of some columns, made smaller where it is wider than the line."""
+    columns = [table.columns[i] for i in indices]
+    widths = [
+        rf"p{{{column.wrap}\linewidth}}" if column.wrap else ("l" if column.is_text else "r")
+        for column in columns
+    ]
+    rows = []
+    for row in table.rows:
+        texts = [_latex_cell(row[i]) for i in indices]
+        # A line that begins with '[' would be read as an option of the \\ before it.
+        texts[0] = "{}" + texts[0] if texts[0].startswith("[") else texts[0]
+        rows.append(" & ".join(texts) + r" \\")
+    return [
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{''.join(widths)}}}",
+        r"\toprule",
+        " & ".join(escape_latex(column.header) for column in columns) + r" \\",
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}}",
+    ]
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = escape_latex(cell.text)
+    if cell.alert:
+        return rf"\textcolor{{red}}{{\textbf{{{text}}}}}"
+    return rf"\textbf{{{text}}}" if cell.best else text
 
 
 LATEX = {
@@ -103,6 +131,9 @@ LATEX = {
     "²": "$^2$",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
+    "†": r"$\dagger$",
+    "→": r"$\rightarrow$",
+    "…": r"\ldots{}",
 }
 _LATEX = re.compile("|".join(map(re.escape, LATEX)))
 
@@ -141,21 +172,25 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=max(console.width, NARROWEST))
-    widths = _widths(table, console.width)
-    grid = RichTable(
-        title=Text(table.title, style="bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    for i, width in widths.items():
-        column = table.columns[i]
-        justify: JustifyMethod = "left" if column.is_text else "right"
-        grid.add_column(Text(column.header), justify=justify, width=width)
-    for row in table.rows:
-        grid.add_row(*(Text(row[i].text, style="bold red" if row[i].alert else "") for i in widths))
-    console.print(grid)
-    if narrow := [c.header for i, c in enumerate(table.columns) if i not in widths]:
+    console.print(Text(table.title, style="bold"))
+    shown: set[int] = set()
+    for panel in table.panels:
+        widths = _widths(table, panel.columns, console.width)
+        shown |= widths.keys()
+        grid = RichTable(
+            title=Text(panel.title, style="italic") if panel.title else None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
+        for i, width in widths.items():
+            column = table.columns[i]
+            justify: JustifyMethod = "left" if column.is_text else "right"
+            grid.add_column(Text(column.header), justify=justify, width=width)
+        for row in table.rows:
+            grid.add_row(*(Text(row[i].text, style=_style(row[i])) for i in widths))
+        console.print(grid)
+    if narrow := [c.header for i, c in enumerate(table.columns) if i not in shown]:
         console.print(Text(f"In the written table only: {', '.join(narrow)}.", style="dim"))
     for sentence in table.violations:
         console.print(Text(f"VIOLATED: {sentence}", style="bold red"))
@@ -165,8 +200,12 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console.print()
 
 
-def _widths(table: Table, available: int) -> dict[int, int]:
-    """A width for each column that is shown: never less than its longest word.
+def _style(cell: Cell) -> str:
+    return "bold red" if cell.alert else "bold" if cell.best else ""
+
+
+def _widths(table: Table, columns: list[int], available: int) -> dict[int, int]:
+    """A width for each of these columns that is shown: never less than its longest word.
 
     Columns that do not fit even so are dropped from the right. What is left over goes to the
     numbers first, so that they stay on one line, and then to the text that wraps.
@@ -174,7 +213,7 @@ def _widths(table: Table, available: int) -> dict[int, int]:
     texts = [[c.header, *(row[i].text for row in table.rows)] for i, c in enumerate(table.columns)]
     least = [max(len(word) for text in cells for word in (text.split() or [""])) for cells in texts]
     most = [max(map(len, cells)) for cells in texts]
-    shown = [i for i, column in enumerate(table.columns) if not column.file_only]
+    shown = [i for i in columns if not table.columns[i].file_only]
 
     def used(widths: dict[int, int]) -> int:
         return sum(width + 2 for width in widths.values()) + 1  # padding, dividers, borders

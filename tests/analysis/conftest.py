@@ -154,3 +154,96 @@ def full_study(study: SyntheticStudy) -> SyntheticStudy:
         exact=[0.99, 0.998, 0.99, 1.0, 0.996], steps=[2500, 2250, 3000, 2500, 2750], role="aa"
     )
     return study
+
+
+@dataclass
+class SyntheticBert:
+    """A plan of variant x task with a score per pre-training seed, and its finished runs."""
+
+    root: Path
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    def cell(
+        self,
+        variant: str,
+        task: str,
+        scores: Sequence[float | None],
+        *,
+        parent: str | None = None,
+        role: str = "cell",
+        first_seed: int = 0,
+        degenerate: Sequence[float] | None = None,
+    ) -> None:
+        """One run per score, None unfinished; `parent` names the pre-training runs shared."""
+        degenerate = degenerate or [0.0] * len(scores)
+        for i, (score, is_degenerate) in enumerate(zip(scores, degenerate, strict=True)):
+            seed = first_seed + i
+            run = {
+                "run_id": f"{len(self.runs):016x}",
+                "study": "bert",
+                "variant": variant,
+                "stage": "finetune",
+                "seed": seed,
+                "role": role,
+                "factors": {"variant": variant, "task": task},
+                "parents": [f"{parent or variant}-{seed}"],
+                "config": {"pretraining": {"seed": seed}, "trainer": {"max_steps": 100}},
+            }
+            self.runs.append(run)
+            if score is not None:
+                self.write(run, score=score, degenerate=is_degenerate)
+
+    def write(self, run: dict[str, Any], **metrics: float) -> None:
+        folder = self.root / "bert" / run["run_id"]
+        folder.mkdir(parents=True)
+        result = {key: value for key, value in run.items() if key != "role"} | {
+            "schema": 1,
+            "status": "completed",
+            "metrics": metrics,
+            "cost": {"steps": 100, "flops": 1e9},
+            "provenance": {"git_commit": "abc", "numerics": {"device": "cpu"}},
+        }
+        (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+        row = {"step": 100, "validation/score": metrics["score"]}
+        (folder / "history.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+        (folder / "DONE").touch()
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "sweep": "bert",
+            "profile": "quick",
+            "study": "bert",
+            "title": "two layers, width 64",
+            "sources": "0123",
+            "runs": self.runs,
+            "claims": load_claims("bert"),
+            "tables": ["bert_table5", "bert_claims", "bert_published"],
+        }
+
+    def write_plan(self) -> Path:
+        path = self.root / "plans" / "bert-quick.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.plan), encoding="utf-8")
+        return path
+
+
+TASKS = ("coherence", "entailment", "paraphrase", "sentiment", "spans")
+
+
+@pytest.fixture
+def bert(tmp_path: Path) -> SyntheticBert:
+    """Table 5's arms at made-up scores: left to right loses spans, the BiLSTM repairs some."""
+    study = SyntheticBert(tmp_path / "runs")
+    arms = {"bert": 0.8, "no_nsp": 0.79, "ltr": 0.5, "ltr_bilstm": 0.7, "no_nsp_bilstm": 0.79}
+    noise = (-0.02, 0.01, 0.0, 0.02, -0.01)
+    for variant, level in arms.items():
+        for task in TASKS:
+            mean = level if task == "spans" else 0.75
+            parent = variant.removesuffix("_bilstm")
+            study.cell(variant, task, [mean + e for e in noise], parent=parent)
+    for task in TASKS:
+        mean = arms["bert"] if task == "spans" else 0.75
+        study.cell("bert", task, [mean - e for e in noise], role="aa", first_seed=5)
+    return study

@@ -175,14 +175,20 @@ def test_adding_a_table_is_adding_a_yaml(full_study, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rows": "seeds"}, "rows must be one of: arms, claims"),
+        ({"rows": "seeds"}, "rows must be one of: arms, variants, claims, published"),
         ({"colums": []}, "Did you mean 'columns'"),
+        ({"columns": []}, "'columns' is missing"),
+        ({"by": "task"}, "'by' belongs to rows: variants"),
+        ({"rows": "published"}, "'published' is missing"),
+        ({"columns": [{"kind": "mean", "metric": "y"}]}, "lacks its header"),
+        ({"columns": [{"kind": "tuned", "header": "x", "best": "most"}]}, "one of: max, min"),
         ({"columns": [{"kind": "maen", "header": "x"}]}, "Did you mean 'mean'"),
         ({"columns": [{"kind": "mean", "header": "x", "metrics": "y"}]}, "wrong options"),
     ],
 )
 def test_a_mistake_in_a_declaration_is_named(tmp_path, change, message):
-    declared = {"title": "x", "rows": "arms", "columns": []} | change
+    columns = [{"kind": "tuned", "header": "x"}]
+    declared = {"title": "x", "rows": "arms", "columns": columns} | change
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
     with pytest.raises(UserError, match=message):
         load_table("broken", tmp_path)

@@ -1,0 +1,72 @@
+"""What stands below the judged claims in a table of `rows: claims`: the A/A rows and the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import cells
+from .cells import measure
+from .claims import changed, load_claims, metric_label
+from .judgement import Judgement, in_plan
+from .judgement import against_itself as contrast_with_itself
+from .statistics import ALPHA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def against_itself(plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Judgement]:
+    """A row a metric of the judged claims and a baseline: an unadjusted interval, no verdict."""
+    metrics = {claim["metric"]: metric_label(claim) for claim in in_plan(plan)[0]}
+    return [
+        _row(plan, frame, metric, label, base)
+        for metric, label in metrics.items()
+        for base in cells.baselines(plan)
+    ]
+
+
+def _row(
+    plan: Mapping[str, Any],
+    frame: pd.DataFrame,
+    metric: str,
+    label: str,
+    base: Mapping[str, Any],
+) -> Judgement:
+    contrast = contrast_with_itself(plan, frame, metric, base)
+    ids = [cells.planned(plan, base, role=role) for role in ("cell", "aa")]
+    # What tells this baseline from the others, as 'spans' of {variant: bert, task: spans}.
+    others = [other for other in cells.baselines(plan) if other != base]
+    own = [str(v) for k, v in base.items() if any(other.get(k) != v for other in others)]
+    return Judgement(
+        claim={
+            "id": "_".join(["aa", metric, *own]),
+            "sentence": f"A/A: the baseline against itself, {', '.join([label, *own])}.",
+            "source": "by construction",
+            "metric": metric,
+            "label": label,
+            "direction": "none",
+        },
+        contrast=contrast,
+        p_adjusted=None,
+        interval=contrast.interval(1 - ALPHA),
+        counts=tuple(
+            (len(measure(rows, metric).values), cells.num_units(plan, run_ids))
+            for run_ids in ids
+            for rows in [cells.rows_of(frame, run_ids)]
+        ),
+        verdict="not judged",
+        reason="",
+    )
+
+
+def notes(plan: Mapping[str, Any]) -> list[str]:
+    """Which claims are not in the table, and which moved since the plan froze them."""
+    sentences = []
+    if absent := in_plan(plan)[1]:
+        sentences.append(
+            f"{len(absent)} of the study's claims left out, as the plan lacks a cell of theirs: "
+            f"{', '.join(absent)}."
+        )
+    sentences += [f"{note}." for note in changed(plan["claims"], load_claims(plan["study"]))]
+    return sentences

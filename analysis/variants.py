@@ -1,0 +1,182 @@
+"""Tables with one row a variant and one column a task: the columns of `rows: variants`.
+
+A column says with `where` which of the variant's arms it shows: {task: spans}. The last row is A/A:
+the baseline's seeds against as many further seeds of the same arm, column by column.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.errors import UserError
+
+from . import cells, columns
+from .cells import column, measure
+from .columns import BLANK, Arm, Cell, number
+from .published import published_table
+from .statistics import Contrast, welch_contrast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One level of the factor `by`, with the plan and its finished runs."""
+
+    level: Any
+    by: str
+    plan: Mapping[str, Any]
+    frame: pd.DataFrame
+    is_against_itself: bool = False
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.level == cells.baseline(self.plan).get(self.by)
+
+    def ids(self, where: Mapping[str, Any], *, level: Any = None, role: str = "cell") -> set[str]:
+        """The run ids of one arm: this variant's, or another level's, at `where`."""
+        pattern = {self.by: self.level if level is None else level, **where}
+        return cells.planned(self.plan, pattern, role=role)
+
+    def arm(self, where: Mapping[str, Any]) -> Arm:
+        ids = self.ids(where)
+        further = self.ids(where, role="aa") if self.is_against_itself else None
+        return Arm(
+            factors={self.by: self.level, **where},
+            runs=cells.rows_of(self.frame, ids),
+            num_planned=cells.num_units(self.plan, ids),
+            further=None if further is None else cells.rows_of(self.frame, further),
+        )
+
+
+def variants(plan: Mapping[str, Any], frame: pd.DataFrame, *, by: str) -> list[Variant]:
+    """One a level, in the plan's order; UserError where no run of the plan has the factor."""
+    levels = [r["factors"][by] for r in plan["runs"] if r["role"] == "cell" and by in r["factors"]]
+    if not levels:
+        known = sorted({key for run in plan["runs"] for key in run["factors"]})
+        raise UserError(
+            f"no run of plan {plan['sweep']}-{plan['profile']} has the factor '{by}', of which the "
+            f"table shows the levels; its factors are {', '.join(known)}."
+        )
+    return [Variant(level, by, plan, frame) for level in dict.fromkeys(levels)]
+
+
+def against_itself(plan: Mapping[str, Any], frame: pd.DataFrame, *, by: str) -> list[Variant]:
+    """The A/A row, where the plan has further seeds of its baseline."""
+    base = cells.baseline(plan)
+    return [Variant(base[by], by, plan, frame, is_against_itself=True)] if by in base else []
+
+
+# ---- columns ------------------------------------------------------------------------------------
+
+
+def variant(row: Variant, *, names: Mapping[str, str] | None = None) -> Cell:
+    """The variant's name, as the paper calls it where `names` says so."""
+    name = str((names or {}).get(row.level, row.level))
+    return Cell(f"A/A: {name}" if row.is_against_itself else name, {"": _key(row)})
+
+
+def _key(row: Variant) -> str:
+    return f"A/A: {row.level}" if row.is_against_itself else str(row.level)
+
+
+def mean(
+    row: Variant,
+    *,
+    metric: str,
+    where: Mapping[str, Any],
+    digits: int = 3,
+    within: list[float] | None = None,
+) -> Cell:
+    """Mean over seeds with its 95 % interval, '0.812 [0.790, 0.834]'.
+
+    '(3/5)' follows where seeds are missing, '†2' where two of the runs are degenerate.
+    """
+    arm = row.arm(where)
+    cell = columns.mean(arm, metric=metric, digits=digits, within=within)
+    if row.is_against_itself or not arm.num_planned:
+        return cell
+    n = len(measure(arm.runs, metric.removeprefix("metrics.")).values)
+    text = cell.text if n == arm.num_planned else f"{cell.text} ({n}/{arm.num_planned})"
+    num_degenerate, _ = _count_degenerate(arm.runs)
+    text += f" †{num_degenerate}" if num_degenerate else ""
+    return Cell(text, {**cell.values, "n": n, "degenerate": num_degenerate})
+
+
+def difference(row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 3) -> Cell:
+    """The variant's mean less the baseline's, with its 95 % interval; on A/A as `mean`.
+
+    By Welch, or within pairs where both started from the same pre-trained models.
+    """
+    if row.is_against_itself:
+        return columns.mean(row.arm(where), metric=metric, digits=digits)
+    base = cells.baseline(row.plan).get(row.by)
+    if row.is_baseline or base is None:
+        return Cell("")
+    name = metric.removeprefix("metrics.")
+    ids = [row.ids(where), row.ids(where, level=base)]
+    return columns.difference(_contrast(row, ids, name), digits=digits)
+
+
+def _contrast(row: Variant, ids: list[set[str]], metric: str) -> Contrast:
+    ours, base = (measure(cells.rows_of(row.frame, cell), metric) for cell in ids)
+    if all(ids) and cells.share_parents(row.plan, ids):
+        of_base = dict(zip(base.units, base.values, strict=True))
+        pairs = [
+            (v, of_base[u]) for v, u in zip(ours.values, ours.units, strict=True) if u in of_base
+        ]
+        return welch_contrast([np.array([a - b for a, b in pairs])], weights=[1])
+    return welch_contrast([ours.values, base.values], weights=[1, -1])
+
+
+def typical(
+    row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 3, style: str = "f"
+) -> Cell:
+    """The mean over seeds of something that hardly varies over them."""
+    return columns.typical(row.arm(where), metric=metric, digits=digits, style=style)
+
+
+def degenerate(row: Variant) -> Cell:
+    """How many of the variant's finished runs, of every task, always give one answer: '2/25'."""
+    if row.is_against_itself:
+        return Cell("")
+    ids = {
+        run["run_id"]
+        for run in row.plan["runs"]
+        if run["role"] == "cell" and run["factors"].get(row.by) == row.level
+    }
+    count, n = _count_degenerate(cells.rows_of(row.frame, ids))
+    return Cell(f"{count}/{n}" if n else BLANK, {"": count, "n": n})
+
+
+def _count_degenerate(runs: pd.DataFrame) -> tuple[int, int]:
+    """(degenerate, told at all); a baseline such as a bag of words may not say."""
+    told = column(runs, "metrics.degenerate")
+    return int((told == 1).sum()), int((~np.isnan(told)).sum())
+
+
+def published(row: Variant, *, table: str, column: str, digits: int = 1) -> Cell:
+    """The published value, and its change from the published baseline: '87.9 (−0.6)'."""
+    if row.is_against_itself:
+        return Cell("")
+    source = published_table(table)
+    value = source.of_variant(str(row.level), column)
+    base = cells.baseline(row.plan).get(row.by)
+    change = math.nan
+    if base is not None and not row.is_baseline:
+        change = source.contrast([(1, str(row.level)), (-1, str(base))], column)
+    text = number(value.number, digits=digits)
+    if not math.isnan(change):
+        text += f" ({number(change, digits=digits, signed=True)})"
+    return Cell(text, {"": value.number, "change": change, "unknown": value.unknown})
+
+
+VARIANT_KINDS: dict[str, Callable[..., Cell]] = {
+    kind.__name__: kind for kind in (variant, mean, difference, typical, degenerate, published)
+}
