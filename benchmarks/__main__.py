@@ -3,6 +3,7 @@
 python -m benchmarks                     all of them, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
+python -m benchmarks coverage            how often the statistics' intervals hold the truth
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", metavar="benchmark")
     overhead = commands.add_parser("overhead", help="seconds a run beyond training")
     overhead.add_argument("--runs", type=int, default=200)
+    coverage = commands.add_parser("coverage", help="how often intervals hold the truth")
+    coverage.add_argument("--repetitions", type=int, default=4000)
     commands.add_parser("planning", help="a plan of 1,000 runs, and their status")
     storm = commands.add_parser("storm", help="a sweep under random kill -9")
     storm.add_argument("--kills", type=int, default=100)
@@ -32,6 +35,10 @@ def main(arguments: list[str]) -> int:
         overhead_benchmark.main(runs=getattr(options, "runs", 200))
     if options.command in (None, "planning"):
         planning.main()
+    if options.command in (None, "coverage"):
+        from benchmarks import coverage as coverage_benchmark
+
+        coverage_benchmark.main(repetitions=getattr(options, "repetitions", 4000))
     if options.command in (None, "storm"):
         outcome = kill_storm.storm(
             kills=getattr(options, "kills", 100), seed=getattr(options, "seed", 0)
