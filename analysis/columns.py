@@ -8,7 +8,7 @@ plain numbers behind it, for the CSV.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,8 @@ from .statistics import (
     ALPHA,
     Contrast,
     Interval,
-    mean_interval,
+    contrast_of,
     median_steps,
-    welch_contrast,
     wilson_interval,
 )
 
@@ -139,21 +138,26 @@ def _num_converged(runs: pd.DataFrame) -> int:
 def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None = None) -> Cell:
     """Mean over seeds with its 95 % t-interval; on the A/A row the difference of the two means."""
     name = arm.metric(metric)
-    values = _values(arm.runs, name)
     if arm.further is not None:
-        cells = [values, _values(arm.further, name)]
-        return difference(welch_contrast(cells, weights=[1, -1]), digits=digits)
-    value, interval = mean_interval(values)
+        cells = [_groups(arm.runs, name), _groups(arm.further, name)]
+        return difference(contrast_of(cells, weights=[1, -1]), digits=digits)
+    contrast = contrast_of([_groups(arm.runs, name)], weights=[1])
     low_high = (within[0], within[1]) if within else None
-    return with_interval(value, interval, digits=digits, within=low_high)
+    return with_interval(
+        contrast.estimate, contrast.interval(1 - ALPHA), digits=digits, within=low_high
+    )
 
 
-def _values(runs: pd.DataFrame, name: str) -> Any:
-    """The seeds' values; a metric is measured here as claims judge it."""
+def _groups(runs: pd.DataFrame, name: str) -> Sequence[Any]:
+    """Seed by seed the runs' values; a metric is measured here as claims judge it."""
     if name.startswith("metrics."):
-        return measure(runs, name.removeprefix("metrics.")).values
+        return measure(runs, name.removeprefix("metrics.")).groups
     values = column(runs, name)
-    return values[values == values]
+    return [[value] for value in values[values == values]]
+
+
+def _values(runs: pd.DataFrame, name: str) -> np.ndarray:
+    return np.array([np.mean(g) if len(g) > 1 else g[0] for g in _groups(runs, name)])
 
 
 def steps(arm: Arm) -> Cell:
@@ -162,8 +166,8 @@ def steps(arm: Arm) -> Cell:
     On the A/A row the ratio of the (geometric) mean steps of the two groups of seeds.
     """
     if arm.further is not None:
-        groups = [measure(runs, "log_steps").values for runs in (arm.runs, arm.further)]
-        contrast = welch_contrast(groups, weights=[1, -1])
+        groups = [measure(runs, "log_steps").groups for runs in (arm.runs, arm.further)]
+        contrast = contrast_of(groups, weights=[1, -1])
         interval = contrast.interval(1 - ALPHA)
         cell = with_interval(
             math.exp(contrast.estimate),

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cells import Measured, baseline, measure, num_units, planned, rows_of, share_parents
-from .statistics import ALPHA, Contrast, Interval, contrast_of, holm, seeds_to_resolve
+from .comparison import compare
+from .comparison import pairs as matched
+from .statistics import ALPHA, Contrast, Interval, holm, seeds_to_resolve
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
         for claim, cells in zip(claims, ids, strict=True)
     ]
     contrasts = [
-        _contrast(claim, cells, paired=paired)
+        compare(cells, weights=[term["weight"] for term in claim["contrast"]], paired=paired)
         for claim, cells, paired in zip(claims, measured, pairs, strict=True)
     ]
     reasons = [
@@ -107,18 +109,6 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
     return judgements
 
 
-def _contrast(claim: Mapping[str, Any], cells: Sequence[Measured], *, paired: bool) -> Contrast:
-    weights = [term["weight"] for term in claim["contrast"]]
-    groups = _pairs(cells) if paired else [cell.groups for cell in cells]
-    return contrast_of(groups, weights=weights, paired=paired)
-
-
-def _pairs(cells: Sequence[Measured]) -> list[list[np.ndarray]]:
-    """The cells' groups, of the units that every cell has and in one order."""
-    common = [unit for unit in cells[0].units if all(unit in cell.units for cell in cells)]
-    return [[cell.groups[cell.units.index(unit)] for unit in common] for cell in cells]
-
-
 def _seeds_to_resolve(
     claim: Mapping[str, Any], cells: Sequence[Measured], paired: bool, alpha: float
 ) -> int | None:
@@ -126,7 +116,7 @@ def _seeds_to_resolve(
     weights = [term["weight"] for term in claim["contrast"]]
     values = [cell.values for cell in cells]
     if paired:
-        rows = [[float(np.mean(group)) for group in groups] for groups in _pairs(cells)]
+        rows = [[float(np.mean(group)) for group in groups] for groups in matched(cells)]
         values, weights = [np.asarray(weights) @ np.asarray(rows)], [1.0]
     return seeds_to_resolve(
         weights,
@@ -173,7 +163,6 @@ def against_itself(
     """
     arm = {**baseline(plan), **(pattern or {})}
     cells = [
-        measure(rows_of(frame, planned(plan, arm, role=role)), metric).groups
-        for role in ("cell", "aa")
+        measure(rows_of(frame, planned(plan, arm, role=role)), metric) for role in ("cell", "aa")
     ]
-    return contrast_of(cells, weights=[1, -1])
+    return compare(cells, weights=[1, -1])

@@ -18,8 +18,9 @@ from experiments.errors import UserError
 from . import cells, columns
 from .cells import column, measure
 from .columns import BLANK, Arm, Cell, number
+from .comparison import compare
 from .published import published_table
-from .statistics import Contrast, welch_contrast
+from .statistics import Contrast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,13 +127,8 @@ def difference(row: Variant, *, metric: str, where: Mapping[str, Any], digits: i
 
 def _contrast(row: Variant, ids: list[set[str]], metric: str) -> Contrast:
     ours, base = (measure(cells.rows_of(row.frame, cell), metric) for cell in ids)
-    if all(ids) and cells.share_parents(row.plan, ids):
-        of_base = dict(zip(base.units, base.values, strict=True))
-        pairs = [
-            (v, of_base[u]) for v, u in zip(ours.values, ours.units, strict=True) if u in of_base
-        ]
-        return welch_contrast([np.array([a - b for a, b in pairs])], weights=[1])
-    return welch_contrast([ours.values, base.values], weights=[1, -1])
+    paired = all(ids) and cells.share_parents(row.plan, ids)
+    return compare([ours, base], weights=[1, -1], paired=paired)
 
 
 def typical(
