@@ -2,9 +2,10 @@
 
     reader = SpanReader(sequence_length=384, stride=128, max_query_length=64, cls=101, sep=102)
     windows = reader.windows(question)                  # [CLS] question [SEP] part of passage [SEP]
-    answers = reader.answers(questions, start, end)     # one text a question
+    chosen = reader.answers([windows, ...], {"start": start, "end": end})
+    span_scores([question, ...], chosen)                # exact match and F1
 
-start and end are the scores [F, T] of the windows of all questions, in order. As in the original
+start and end are the scores [F, T] of all questions' windows, in order. As in the original
 code: a window begins every `stride` passage tokens; a token's answer may begin only in the window
 that shows most of its context; a window that does not hold the whole answer is trained to point at
 [CLS].
@@ -158,22 +159,21 @@ class SpanReader:
         return None if lacking > best.score else best
 
     def answers(
-        self,
-        questions: Sequence[SpanQuestion],
-        windows: Sequence[Sequence[Window]],
-        outputs: Outputs,
+        self, windows: Sequence[Sequence[Window]], outputs: Outputs
     ) -> list[Candidate | None]:
-        """The best answer to each question; outputs "start" and "end" are [all windows, T]."""
+        """The best answer to each question, from its windows; outputs "start" and "end" are
+        [all windows, T]."""
+        total = sum(len(mine) for mine in windows)
+        if total != len(outputs["start"]):
+            raise ValueError(
+                f"the scores are of {len(outputs['start'])} windows; expected {total}, those of "
+                f"{len(windows)} questions"
+            )
         chosen, row = [], 0
         for mine in windows:
             rows = slice(row, row + len(mine))
             chosen.append(self.best(mine, outputs["start"][rows], outputs["end"][rows]))
             row += len(mine)
-        if row != len(outputs["start"]):
-            raise ValueError(
-                f"the scores are of {len(outputs['start'])} windows; expected {row}, those of "
-                f"{len(questions)} questions"
-            )
         return chosen
 
 

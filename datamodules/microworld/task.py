@@ -183,7 +183,7 @@ class MicroworldTask(FinetuningDataModule):
             labels = [row["labels"] for row in self.rows(split)]
             return tagging_scores(labels, outputs, tags=self.tags)
         questions = [question_of(e) for e in self.examples[split] if isinstance(e, SpanText)]
-        chosen = self.reader.answers(questions, self.windows[split], outputs)
+        chosen = self.reader.answers(self.windows[split], outputs)
         scores = span_scores(questions, chosen)
         sides = np.array([e.side for e in self.examples[split] if isinstance(e, SpanText)])
         for side in self.classes:

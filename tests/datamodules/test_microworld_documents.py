@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
 from datamodules.microworld.documents import VOCABULARY, documents
-from datamodules.microworld.lexicon import ARTICLE, COLOURS, PLACES, decode
+from datamodules.microworld.lexicon import ARTICLE, COLOURS, NAMES, PLACES, decode
+from tests.datamodules.interpreter import World
 
 STORIES = [[decode(s) for s in story] for story in documents(seed=3, count=2000)]
 
@@ -45,3 +47,24 @@ def test_an_article_agrees_with_the_noun_on_its_right():
                 assert ARTICLE[noun] == word, sentence
                 found += noun in PLACES
     assert found > 1000
+
+
+def test_no_story_contradicts_itself():
+    for story in STORIES:
+        world = World()
+        for sentence in story:
+            assert world.read(sentence) is not False, (sentence, story)
+
+
+def test_a_story_with_another_holder_would_contradict_itself():
+    """The interpreter of the test above does see a sentence that is false."""
+    found = 0
+    for story in STORIES[:500]:
+        world = World()
+        for sentence in story:
+            if told := re.fullmatch(r"now (\w+) (had|held) .*", sentence):
+                liar = next(name for name in NAMES if name != told[1])
+                assert world.read(sentence.replace(told[1], liar)) is False
+                found += 1
+            world.read(sentence)
+    assert found > 50

@@ -1,0 +1,153 @@
+"""Microworld's labels, derived again from the texts' words by an interpreter of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from datamodules.microworld.lexicon import NAMES, encode
+from datamodules.microworld.task import MicroworldTask
+from datamodules.microworld.tasks import coherence, entailment, paraphrase, sentiment
+from tests.datamodules.interpreter import PATTERNS, World, meaning, noun, verdict_is_good
+
+
+def drawn(name: str, train_size: int = 1000, test_size: int = 600) -> MicroworldTask:
+    return MicroworldTask(
+        task=name,
+        train_size=train_size,
+        test_size=test_size,
+        seed_for=lambda stream, step: step,
+        num_workers=0,
+    )
+
+
+def sentences(text: str) -> list[str]:
+    return [f"{sentence.strip()} ." for sentence in text.split(".") if sentence.strip()]
+
+
+def names(text: str) -> set[str]:
+    return set(text.split()) & set(NAMES)
+
+
+def world_of(text: str) -> World:
+    world = World()
+    for sentence in sentences(text):
+        assert world.read(sentence) is not False, text
+    return world
+
+
+def test_coherent_texts_go_on_with_the_story_and_broken_ones_contradict_it_or_are_of_another():
+    kinds = Counter()
+    for example in drawn("coherence").examples["test"]:
+        verdict = world_of(example.first).read(example.second)
+        of_another = not names(example.first) & names(example.second)
+        if example.label == coherence.LABELS.index("coherent"):
+            assert verdict is True, example
+        else:
+            assert verdict is False or of_another, example
+            kinds[of_another] += 1
+    assert kinds[False] > kinds[True] > 0
+
+
+def test_entailment_is_what_follows_at_the_end_of_the_premise():
+    labels = {True: "entailed", False: "contradicted", None: "neutral"}
+    for example in drawn("entailment").examples["test"]:
+        verdict = world_of(example.first).read(example.second)
+        assert labels[verdict] == entailment.LABELS[example.label], example
+
+
+def test_paraphrases_mean_the_same_and_the_others_only_exchange_two_names():
+    for example in drawn("paraphrase").examples["test"]:
+        first, second = meaning(example.first), meaning(example.second)
+        if example.label == paraphrase.LABELS.index("same"):
+            assert first == second, example
+        else:
+            assert first != second, example
+            one, other = names(example.second)
+            exchange = {one: other, other: one}
+            words = [exchange.get(word, word) for word in example.second.split()]
+            assert meaning(" ".join(words)) == first, example
+
+
+def test_sentiment_is_the_verdict_of_the_main_clause():
+    for example in drawn("sentiment").examples["test"]:
+        assert verdict_is_good(example.first) == (sentiment.LABELS[example.label] == "good"), (
+            example
+        )
+
+
+def test_a_spans_answer_is_what_the_passage_says_and_its_evidence_is_on_the_told_side():
+    for example in drawn("spans").examples["test"]:
+        words = example.passage.split()
+        # "who took ka box ?" names a noun, "what did mara take ?" a person.
+        key = example.question.split()[-2 if example.question.startswith("who") else 2]
+        kind = "go" if {"went", "walked", "go"} & set(example.question.split()) else "take"
+        answers = []
+        for sentence in sentences(example.passage):
+            found, match = next(
+                (k, m) for k, p in PATTERNS if (m := p.fullmatch(sentence.removesuffix(" .")))
+            )
+            person, other = match["n"], match.groupdict().get("x") or match.groupdict().get("p")
+            if found == kind and key in (person, noun(other)):
+                answers.append(other if key == person else person)
+        answer = " ".join(words[example.start : example.end + 1])
+        assert answers == [answer], example
+        assert words.count(key) == 1
+        side = "right" if words.index(key) > example.end else "left"
+        assert side == example.side, example
+
+
+def test_entities_are_the_roles_of_the_sentences():
+    tags_of = {"n": "GIVER", "m": "GETTER", "x": "THING"}
+    for example in drawn("entities").examples["test"]:
+        expected = []
+        for sentence in sentences(example.text):
+            match = next(
+                m
+                for kind, pattern in PATTERNS
+                if kind == "give" and (m := pattern.fullmatch(sentence.removesuffix(" .")))
+            )
+            tags = ["O"] * len(sentence.split())
+            for group, role in tags_of.items():
+                first = len(sentence[: match.start(group)].split())
+                for offset in range(len(match[group].split())):
+                    tags[first + offset] = f"{'I' if offset else 'B'}-{role}"
+            expected += tags
+        assert list(example.tags) == expected, example
+
+
+def bags(texts: list[str], vocab_size: int) -> np.ndarray:
+    return np.stack([np.bincount(encode(text), minlength=vocab_size) for text in texts]).clip(max=3)
+
+
+# Accuracies of a bag of words: (lowest, highest). Chance is 1/2, of entailment 1/3.
+BAG_OF_WORDS = {
+    "coherence": (0.55, 0.72),
+    "entailment": (0.37, 0.55),
+    "paraphrase": (0.44, 0.56),
+    "sentiment": (0.52, 0.65),
+}
+
+
+@pytest.mark.parametrize("name", BAG_OF_WORDS)
+def test_a_bag_of_words_is_between_chance_and_a_good_model(name):
+    """Logistic regression on the words of A and of B, their products and how many are shared."""
+    data = drawn(name, train_size=2000, test_size=2000)
+    features, labels = {}, {}
+    for split in ("train", "test"):
+        examples = data.examples[split]
+        first = bags([e.first for e in examples], data.vocab_size)
+        second = bags([e.second or "" for e in examples], data.vocab_size)
+        shared = np.minimum(first, second)
+        parts = [first, second, first * second, shared.sum(1, keepdims=True)]
+        features[split] = csr_matrix(np.hstack(parts), dtype=float)
+        labels[split] = [e.label for e in examples]
+    model = LogisticRegression(C=0.1, tol=0.01, max_iter=200).fit(
+        features["train"], labels["train"]
+    )
+    lowest, highest = BAG_OF_WORDS[name]
+    assert lowest <= model.score(features["test"], labels["test"]) <= highest
