@@ -42,7 +42,7 @@ def write_tables(
     for table in tables:
         for suffix, render in FORMATS.items():
             files.append(_write(folder / f"{table.name}.{suffix}", render(table)))
-    if figures and len(frame):
+    if figures:
         from .figures import write_figures
 
         files += write_figures(plan, frame, runs_root, Path(reports_dir) / "figures")

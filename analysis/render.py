@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .columns import Cell
-from .table import Table
+from .table import Panel, Table
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -33,7 +33,7 @@ def markdown(table: Table) -> str:
             lines += [f"*{panel.title}*", ""]
         lines.append(_markdown_row([column.header for column in columns]))
         lines.append(_markdown_row([":---" if column.is_text else "---:" for column in columns]))
-        for row in table.rows:
+        for row in panel.rows:
             lines.append(_markdown_row([_markdown_cell(row[i]) for i in panel.columns]))
         lines.append("")
     for note in [*table.notes, f"Source: {table.source}."]:
@@ -74,7 +74,7 @@ def latex(table: Table) -> str:
     for panel in table.panels:
         if panel.title:
             lines.append(rf"\par\medskip\textit{{{escape_latex(panel.title)}}}\par\smallskip")
-        lines += _tabular(table, panel.columns)
+        lines += _tabular(table, panel)
     lines.append(r"\par\medskip\raggedright\footnotesize")
     for sentence in table.violations:
         lines.append(rf"\textcolor{{red}}{{\textbf{{Violated:}} {escape_latex(sentence)}}}\par")
@@ -83,16 +83,16 @@ def latex(table: Table) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _tabular(table: Table, indices: list[int]) -> list[str]:
-    """The tabular of some columns, made smaller where it is wider than the line."""
-    columns = [table.columns[i] for i in indices]
+def _tabular(table: Table, panel: Panel) -> list[str]:
+    """The tabular of a panel, made smaller where it is wider than the line."""
+    columns = [table.columns[i] for i in panel.columns]
     widths = [
         rf"p{{{column.wrap}\linewidth}}" if column.wrap else ("l" if column.is_text else "r")
         for column in columns
     ]
     rows = []
-    for row in table.rows:
-        texts = [_latex_cell(row[i]) for i in indices]
+    for row in panel.rows:
+        texts = [_latex_cell(row[i]) for i in panel.columns]
         # A line that begins with '[' would be read as an option of the \\ before it.
         texts[0] = "{}" + texts[0] if texts[0].startswith("[") else texts[0]
         rows.append(" & ".join(texts) + r" \\")
@@ -187,7 +187,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
             column = table.columns[i]
             justify: JustifyMethod = "left" if column.is_text else "right"
             grid.add_column(Text(column.header), justify=justify, width=width)
-        for row in table.rows:
+        for row in panel.rows:
             grid.add_row(*(Text(row[i].text, style=_style(row[i])) for i in widths))
         console.print(grid)
     if narrow := [c.header for i, c in enumerate(table.columns) if i not in shown]:

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of a table with a title of its own; `columns` are indices into the table's."""
+    """A part of a table, with its title. `columns` are indices into the table's; of its rows
+    those stay that say something in this part."""
 
     title: str
     columns: list[int]
+    rows: list[list[Cell]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,13 @@ class Table:
     @property
     def panels(self) -> list[Panel]:
         """The parts that it is printed in; one without a title for a table that declares none."""
-        titles = list(dict.fromkeys(c.panel for c in self.columns if c.panel)) or [""]
-        return [
-            Panel(title, [i for i, c in enumerate(self.columns) if c.panel in ("", title)])
-            for title in titles
-        ]
+        titles = list(dict.fromkeys(c.panel for c in self.columns if c.panel))
+        return [self._panel(title) for title in titles or [""]]
+
+    def _panel(self, title: str) -> Panel:
+        columns = [i for i, c in enumerate(self.columns) if c.panel in ("", title)]
+        own = [i for i in columns if self.columns[i].panel == title]
+        return Panel(title, columns, [row for row in self.rows if any(row[i].text for i in own)])
 
 
 def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Table:

@@ -106,7 +106,7 @@ def mean(
     n = len(measure(arm.runs, metric.removeprefix("metrics.")).values)
     text = cell.text if n == arm.num_planned else f"{cell.text} ({n}/{arm.num_planned})"
     num_degenerate, _ = _count_degenerate(arm.runs)
-    text += f" †{num_degenerate}" if num_degenerate else ""
+    text += f" †{num_degenerate}" if n and num_degenerate else ""
     return Cell(text, {**cell.values, "n": n, "degenerate": num_degenerate})
 
 

@@ -1,4 +1,4 @@
-"""The study's figures: learning curves per arm and a heat map of exact match, as PNG and SVG."""
+"""The symmetry study's figures: learning curves per arm and a heat map of exact match."""
 
 from __future__ import annotations
 
@@ -6,67 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arm_rows import arms
-from .cells import measure
-from .columns import Arm
-from .frame import history
+from ..arm_rows import arms
+from ..cells import measure
+from ..columns import Arm
+from ..frame import history
+from .style import COLOURS, DASHES, line_handle
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind readers; then the same again, dashed.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
-DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#8a8f98",
-    "axes.labelcolor": "#333333",
-    "xtick.color": "#555b66",
-    "ytick.color": "#555b66",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "svg.hashsalt": "figures",  # equal runs give equal bytes
-}
 MEASURE = "validation/exact_match"
 
 
-def write_figures(
-    plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: str | Path, folder: Path
-) -> list[Path]:
-    """Writes <sweep>_learning_curves and <sweep>_heat_map; returns the files."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    finished = [arm for arm in arms(plan, frame) if len(arm.runs)]
-    if not finished:
-        return []
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    with matplotlib.rc_context(STYLE):
-        for name, figure in (
-            ("learning_curves", learning_curves(finished, Path(runs_root))),
-            ("heat_map", heat_map(finished)),
-        ):
-            for suffix in ("png", "svg"):
-                path = folder / f"{plan['sweep']}_{name}.{suffix}"
-                metadata = {"Date": None} if suffix == "svg" else {"Software": None}
-                figure.savefig(path, dpi=180, bbox_inches="tight", metadata=metadata)
-                files.append(path)
-    return files
-
-
-def learning_curves(finished: list[Arm], runs_root: Path) -> Figure:
+def learning_curves(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Path) -> Figure:
     """One panel per position encoding, one colour per arm, one thin line per seed.
 
     A dot ends a seed's line: a converged one stops before the budget.
     """
     from matplotlib.figure import Figure
 
+    finished = _finished(plan, frame)
     positions = list(dict.fromkeys(arm.factors.get("position") for arm in finished))
     named = list(dict.fromkeys(_name(arm, finished) for arm in finished))
     styles = {
@@ -88,9 +49,13 @@ def learning_curves(finished: list[Arm], runs_root: Path) -> Figure:
         panel.set_axisbelow(True)
         _ceiling(panel, finished, position)
     axes[0].set_ylabel("exact match, validation")
-    handles = [_handle(*styles[name], label=name) for name in named]
+    handles = [line_handle(*styles[name], label=name) for name in named]
     figure.legend(handles=handles, loc="outside right center", frameon=False, handlelength=2.2)
     return figure
+
+
+def _finished(plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Arm]:
+    return [arm for arm in arms(plan, frame) if len(arm.runs)]
 
 
 def _seeds(panel: Axes, arm: Arm, runs_root: Path, **style: Any) -> None:
@@ -134,12 +99,13 @@ def _ceiling(panel: Axes, finished: list[Arm], position: Any) -> None:
         )
 
 
-def heat_map(finished: list[Arm]) -> Figure:
+def heat_map(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Path) -> Figure:
     """Mean exact match: mask, position and depth down, residual connections across."""
     import numpy as np
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
+    finished = _finished(plan, frame)
     rows = list(dict.fromkeys(_row(arm, finished) for arm in finished))
     columns = list(dict.fromkeys(str(arm.factors.get("residual")) for arm in finished))
     values = np.full((len(rows), len(columns)), np.nan)
@@ -199,7 +165,4 @@ def _further(arm: Arm, finished: list[Arm]) -> str:
     )
 
 
-def _handle(colour: str, dash: Any, *, label: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color=colour, linestyle=dash, linewidth=1.8, label=label)
+FIGURES = {"learning_curves": learning_curves, "heat_map": heat_map}

@@ -1,0 +1,71 @@
+"""A study's figures, as PNG and SVG. Each study has a module here: `analysis/figures/<study>.py`.
+
+It declares FIGURES: a name for each function of (plan, frame, runs_root) that draws one. A study
+without a module has no figures.
+
+    files = write_figures(plan, frame, "results", Path("reports/figures"))
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .style import STYLE
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    Draw = Callable[[Mapping[str, Any], pd.DataFrame, Path], Figure]
+
+
+def figures_of(study: str) -> dict[str, Draw]:
+    """What the study declares, by name."""
+    module = f"{__name__}.{study}"
+    if importlib.util.find_spec(module) is None:
+        return {}
+    return importlib.import_module(module).FIGURES
+
+
+def write_figures(
+    plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: str | Path, folder: Path
+) -> list[Path]:
+    """Writes <sweep>_<figure>.{png,svg} for each of the study's figures; returns the files.
+
+    A plan without a finished run has none.
+    """
+    if not len(frame):
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name in figures_of(plan["study"]):
+        for suffix in ("png", "svg"):
+            path = folder / f"{plan['sweep']}_{name}.{suffix}"
+            path.write_bytes(image(name, plan, frame, runs_root, suffix=suffix))
+            files.append(path)
+    return files
+
+
+def image(
+    name: str,
+    plan: Mapping[str, Any],
+    frame: pd.DataFrame,
+    runs_root: str | Path,
+    *,
+    suffix: str = "png",
+) -> bytes:
+    """One figure of the plan's study as a file's bytes, without a date: equal runs, equal bytes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    file = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure = figures_of(plan["study"])[name](plan, frame, Path(runs_root))
+        metadata = {"Date": None} if suffix == "svg" else {"Software": None}
+        figure.savefig(file, format=suffix, dpi=180, bbox_inches="tight", metadata=metadata)
+    return file.getvalue()
