@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import cells
-from ..statistics import mean_interval
+from ..statistics import ALPHA, contrast_of
 from ..variants import Variant, variants
 from .style import COLOURS
 
@@ -65,7 +65,8 @@ def _variant(panel: Axes, y: int, row: Variant, task: str) -> None:
     for unit, value in zip(measured.units, measured.values, strict=True):
         face = "white" if unit in hollow else colour
         panel.plot(value, y, "o", ms=3.2, mec=colour, mfc=face, mew=0.8, alpha=0.55, zorder=2)
-    mean, interval = mean_interval(measured.values)
+    contrast = contrast_of([measured.groups], weights=[1])
+    mean, interval = contrast.estimate, contrast.interval(1 - ALPHA)
     if interval:
         panel.plot(interval, (y, y), color=colour, linewidth=1.6, zorder=3)
     panel.plot(mean, y, "D", ms=4.6, color=colour, zorder=4)
