@@ -19,13 +19,13 @@ import torch
 from numpy.random import Generator
 
 from datamodules.base import Batch, SeedFor, StepDataModule
+from datamodules.contents import GENERATED
 from datamodules.text.corpus import Corpus, Ints, split
 from datamodules.text.full_sentences import full_sentences
 from datamodules.text.masking import Prediction, masked_tokens, neighbours
 from datamodules.text.pairs import segment_pairs
 from datamodules.text.sequences import Sequences, assemble
 
-GENERATED = "microworld"
 CORPUS_SEED = 1810  # belongs to the task: every run reads the same generated language
 EVALUATION_SEED = 4805  # likewise: every run is evaluated on the same sequences and masks
 EVALUATION_BATCH = 64
@@ -215,7 +215,7 @@ def _read(
                 f"num_documents={num_documents} is for the generated corpus, and {corpus} is read "
                 "whole: type data.num_documents=null"
             )
-        from datamodules.text.tokenised import tokenised  # type: ignore[import-not-found, unused-ignore]
+        from datamodules.text.tokenised import tokenised
 
         return tokenised(
             corpus, vocabulary, vocab_size=vocab_size, lowercase=lowercase, data_dir=data_dir
@@ -229,9 +229,6 @@ def _read(
         raise ValueError(
             f"{GENERATED} is generated and needs a size: type data.num_documents=20000"
         )
-    from datamodules.microworld.documents import (  # type: ignore[import-not-found, unused-ignore]
-        VOCABULARY,
-        documents,
-    )
+    from datamodules.microworld.documents import VOCABULARY, documents
 
     return Corpus.of(documents(CORPUS_SEED, num_documents), VOCABULARY)

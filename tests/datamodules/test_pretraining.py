@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import sys
 from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -143,13 +143,9 @@ def test_an_epoch_is_a_permutation_and_the_next_one_another():
     assert rows[0] != rows[1]
 
 
-def test_worker_processes_read_the_same_batches():
-    data = pickle.loads(pickle.dumps(pretraining()))
-    assert equal(data.batch(2), pretraining().batch(2))
-    loaded = pretraining(num_workers=1)
-    loaded.trainer = SimpleNamespace(global_step=0, max_steps=3)
-    for step, batch in enumerate(loaded.train_dataloader()):
-        assert equal(batch, pretraining().batch(step))
+def test_a_worker_processes_copy_reads_the_same_batches():
+    copy = pickle.loads(pickle.dumps(pretraining()))
+    assert equal(copy.batch(2), pretraining().batch(2))
 
 
 def test_a_corpus_smaller_than_a_batch_is_read_over_and_over():
