@@ -14,9 +14,11 @@ from experiments import checkpoint, lease
 from experiments.history import History
 from experiments.lease import Lease
 from experiments.store import RunFolder, State
+from experiments.weights import save_weights
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+    import torch
 
 
 @dataclass
@@ -44,6 +46,11 @@ class Attempt:
         return checkpoint.save(
             self.folder.checkpoints, trainer, attempt=self.number, history=self.history
         )
+
+    def save_weights(self, step: int, state: dict[str, torch.Tensor]) -> None:
+        """Keep the weights for a later stage."""
+        self.check()
+        save_weights(self.folder.path, step, state)
 
     def finish(self, result: dict[str, Any]) -> None:
         """The result, then DONE, then away with the checkpoints; raises TakenOver if too late."""

@@ -27,10 +27,12 @@ SIMPLE = {"int": int, "float": float, "str": str, "bool": bool}
 
 @dataclass(frozen=True)
 class Signature:
-    """settings: name -> (annotation, default); attributes: the literals of the class body."""
+    """settings: name -> (annotation, default); context: the names of what the worker supplies;
+    attributes: the literals of the class body."""
 
     target: str
     settings: dict[str, tuple[str, Any]]
+    context: set[str]
     attributes: dict[str, Any]
 
 
@@ -63,6 +65,7 @@ def signature(target: str) -> Signature:
         )
     attributes: dict[str, Any] = {}
     settings: dict[str, tuple[str, Any]] = {}
+    context: set[str] = set()
     for node in classes[name].body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             owner = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -70,12 +73,14 @@ def signature(target: str) -> Signature:
                 attributes[ast.unparse(owner)] = ast.literal_eval(node.value)
         elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
-                if default is not None:
+                if default is None:
+                    context.add(argument.arg)
+                else:
                     annotation = ast.unparse(argument.annotation) if argument.annotation else ""
                     settings[argument.arg] = (annotation, ast.literal_eval(default))
     if not isinstance(attributes.get("version"), int):
         raise UserError(f"{target} states no integer `version` in its class body")
-    return Signature(target, settings, attributes)
+    return Signature(target, settings, context, attributes)
 
 
 def _coerce(value: Any, annotation: str, where: str) -> Any:
@@ -133,8 +138,10 @@ def validate(component: dict[str, Any], *, where: str) -> dict[str, Any]:
 
 
 def build(component: dict[str, Any], **context: Any) -> Any:
-    """The object that a validated component describes; `context` is what the worker adds."""
+    """The object that a validated component describes; of `context`, what the worker can add, it
+    gets what its class asks for."""
     module, name = _split(component["_target_"])
     cls = getattr(importlib.import_module(module), name)
     arguments = {k: v for k, v in component.items() if k not in ("_target_", "name")}
-    return cls(**arguments, **context)
+    wanted = signature(component["_target_"]).context
+    return cls(**arguments, **{k: v for k, v in context.items() if k in wanted})

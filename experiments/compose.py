@@ -9,11 +9,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from datamodules.contents import identity_of
 from experiments.components import ROOT, signature, validate
 from experiments.config import COMPONENTS, RunConfig
 from experiments.errors import UserError, did_you_mean
+from experiments.lineage import with_parents
 from lightning_modules.residual import residual_name, residual_set
 
 CONF = ROOT / "conf"
@@ -88,7 +91,7 @@ def validated(config: Any) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise UserError(_sentence(error, ())) from error
     assert isinstance(plain, dict)
-    return normalised({str(key): value for key, value in plain.items()})
+    return with_parents(normalised({str(key): value for key, value in plain.items()}))
 
 
 def _without_hydra(config: Any) -> Any:
@@ -113,19 +116,42 @@ def normalised(config: dict[str, Any]) -> dict[str, Any]:
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    _set_budget(trainer, batch_size=config["data"]["batch_size"])
+    _set_budget(trainer, config["data"])
+    optimizer = config["optimizer"]
+    if optimizer["warmup_share"] is not None:
+        optimizer["warmup_steps"] = round(optimizer["warmup_share"] * trainer["max_steps"])
+    _check_files(config)
     _check_combinations(config)
     return config
 
 
-def _set_budget(trainer: dict[str, Any], *, batch_size: int) -> None:
-    """Both spellings of the budget, from whichever was given; steps decide if both were."""
+def _set_budget(trainer: dict[str, Any], data: dict[str, Any]) -> None:
+    """Steps and examples of the budget, from whichever spelling was given; steps decide."""
+    batch_size = data["batch_size"]
+    if trainer["max_steps"] is None and trainer["epochs"] is not None:
+        if "train_size" not in data:
+            raise UserError(
+                f"trainer.epochs={trainer['epochs']}, but data={data['name']} has no train_size: "
+                "type trainer.max_steps=<int> or trainer.max_examples=<int>"
+            )
+        trainer["max_steps"] = trainer["epochs"] * -(-data["train_size"] // batch_size)
     if trainer["max_steps"] is None:
         if trainer["max_examples"] is None:
             raise UserError("No budget: type trainer.max_steps=<int> or trainer.max_examples=<int>")
         trainer["max_steps"] = -(-trainer["max_examples"] // batch_size)
     trainer["max_examples"] = trainer["max_steps"] * batch_size
     trainer["measure_at"] = sorted(set(trainer["measure_at"]))
+
+
+def _check_files(config: dict[str, Any]) -> None:
+    """Whatever the data names below paths.data is there."""
+    data = config["data"]
+    for name in signature(data["_target_"]).attributes.get("files", ()):
+        if data[name] is not None:
+            try:
+                identity_of(data[name], Path(config["paths"]["data"]))
+            except ValueError as error:
+                raise UserError(f"data.{name}={data[name]}: {error}") from error
 
 
 def _check_combinations(config: dict[str, Any]) -> None:

@@ -85,6 +85,7 @@ class ModelConfig:
 class OptimizerConfig:
     """AdamW; weight decay on matrices and tables only, never on biases and norms.
 
+    warmup_share: the warm-up as a share of the budget; it decides where both are given.
     bias_correction: false is the Adam of BERT's published code.
     """
 
@@ -95,13 +96,15 @@ class OptimizerConfig:
     weight_decay: float = 0.1
     clip: float = 1.0
     warmup_steps: int = 0
+    warmup_share: float | None = None
     schedule: Schedule = Schedule.constant
     bias_correction: bool = True
 
 
 @dataclass
 class TrainerConfig:
-    """The budget, given in examples or in steps; both are stored, steps decide if both are given.
+    """The budget, given in steps, in examples or in epochs; steps and examples are stored, steps
+    decide if both are given. An epoch is data.train_size examples, its last batch may be short.
 
     stop_at: the validation score (`stop_metric`) at which training stops, once it was reached at
     `stop_evaluations` evaluations running; null: only the budget ends it.
@@ -110,6 +113,7 @@ class TrainerConfig:
 
     max_steps: int | None = None
     max_examples: int | None = None
+    epochs: int | None = None
     evaluate_every: int = 100
     stop_metric: str = "exact_match"
     stop_at: float | None = None
@@ -120,13 +124,42 @@ class TrainerConfig:
 
 @dataclass
 class ParentConfig:
-    run_id: str
-    step: int
+    """A run whose weights this one starts from, and the mask under which it runs that encoder.
+
+    Written as a recipe (overrides of the pre-training experiment, and what else sets it apart);
+    validated, it carries the id, step and arm of the run that the recipe describes.
+
+    steps_factor: the parent's budget as a multiple of the pre-training's; seed_offset: added to
+    its seed, so that two parents of one recipe differ. step null: its last one. attention_mask
+    null: the run's own.
+    """
+
+    recipe: list[str] = field(default_factory=list)
+    seed_offset: int = 0
+    steps_factor: float = 1.0
+    attention_mask: AttentionMask | None = None
+    step: int | None = None
+    run_id: str = ""
+    arm: str = ""
+
+
+@dataclass
+class PretrainingConfig:
+    """What the parents have in common: their experiment, further overrides and their seed (null:
+    the run's own). A parent shares the run's model and position encoding as well."""
+
+    experiment: str = ""
+    overrides: list[str] = field(default_factory=list)
+    seed: int | None = None
 
 
 @dataclass
 class RuntimeConfig:
-    """How a run is executed; none of it can change the result beyond the last bits."""
+    """How a run is executed; none of it can change the result beyond the last bits.
+
+    keep_weights: how many weights stay for later stages, at the last step, at half of it, at a
+    quarter ...
+    """
 
     device: Device = Device.auto
     threads: int = 1
@@ -135,6 +168,7 @@ class RuntimeConfig:
     log_every: int = 50
     checkpoint_seconds: float | None = 20.0
     checkpoint_steps: int | None = None
+    keep_weights: int = 0
 
 
 @dataclass
@@ -152,7 +186,8 @@ class PathsConfig:
 
 @dataclass
 class RunConfig:
-    """Everything one run is made of. LABELS and EXECUTION are no part of its identity."""
+    """Everything one run is made of. LABELS and EXECUTION are no part of its identity, nor is
+    `pretraining`, which its parents' ids stand for."""
 
     study: str
     stage: Stage
@@ -167,6 +202,7 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     parents: list[ParentConfig] = field(default_factory=list)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
 
     experiment: str = ""
     variant: str = ""
@@ -180,6 +216,6 @@ class RunConfig:
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
-LABELS = ("experiment", "variant", "sweep", "tags", "factors")
+LABELS = ("experiment", "variant", "sweep", "tags", "factors", "pretraining")
 EXECUTION = ("tracking", "wandb", "runtime", "paths")
 COMPONENTS = ("position", "data", "module")

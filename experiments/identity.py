@@ -9,8 +9,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
+from datamodules.contents import identity_of
 from experiments.components import signature
 from experiments.config import COMPONENTS, EXECUTION, LABELS
 
@@ -18,10 +20,15 @@ from experiments.config import COMPONENTS, EXECUTION, LABELS
 WORKER_VERSION = 1
 
 
-def fingerprint(data: dict[str, Any]) -> str:
-    """A hash of the data's contents. Generated data: of the generator, its version and settings."""
+def fingerprint(data: dict[str, Any], folder: Path) -> str:
+    """A hash of the data's contents: of the generator's version and settings where it is generated,
+    of the bytes where it is read from files below `folder`."""
+    known = signature(data["_target_"])
     settings = {k: v for k, v in data.items() if k != "name"}
-    return digest({**settings, "version": signature(data["_target_"]).attributes["version"]})
+    for name in known.attributes.get("files", ()):
+        if settings[name] is not None:
+            settings[name] = identity_of(settings[name], folder)
+    return digest({**settings, "version": known.attributes["version"]})
 
 
 def digest(value: Any) -> str:
@@ -40,9 +47,16 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
     kept["versions"]["model"] = signature("lightning_modules.transformer.Transformer").attributes[
         "version"
     ]
-    kept["data"]["fingerprint"] = fingerprint(config["data"])
-    # A random placement is drawn while validating: only the set it gave is part of the run.
-    del kept["placement_seed"]
+    kept["data"]["fingerprint"] = fingerprint(config["data"], Path(config["paths"]["data"]))
+    for name in signature(config["data"]["_target_"]).attributes.get("files", ()):
+        del kept["data"][name]
+    kept["parents"] = [
+        {key: parent[key] for key in ("run_id", "step", "attention_mask")}
+        for parent in config["parents"]
+    ]
+    # A random placement is drawn while validating: only the set it gave is part of the run. So it
+    # is with the other spellings of the budget and the warm-up.
+    del kept["placement_seed"], kept["trainer"]["epochs"], kept["optimizer"]["warmup_share"]
     return kept
 
 
@@ -52,7 +66,9 @@ def run_id(config: dict[str, Any]) -> str:
 
 
 def arm_id(config: dict[str, Any]) -> str:
-    """The id of the arm a run belongs to: its identity without the seed."""
+    """The id of the arm a run belongs to: its identity without the seeds, its parents' included."""
     kept = identity(config)
     del kept["seed"]
+    for told, parent in zip(kept["parents"], config["parents"], strict=True):
+        told["run_id"] = parent["arm"]
     return digest(kept)

@@ -94,6 +94,9 @@ def again(folder: RunFolder, runs: Path, *, progress: bool) -> RunFolder:
     copy = RunFolder.of(runs, study=result["study"], run_id=result["run_id"])
     # No digest of the sources: comparing with other sources is what this may be for.
     copy.prepare({**spec, "sources": None, "config": {**result["config"], "runtime": runtime}})
+    for parent in result["parents"]:
+        beside = copy.path.parent / parent["run_id"]
+        beside.symlink_to((folder.path.parent / parent["run_id"]).resolve())
 
     from experiments import worker
 

@@ -24,10 +24,11 @@ def flops_per_step(module: Any, data: Any) -> int:
     return counter.get_total_flops()
 
 
-def weights_digest(model: torch.nn.Module) -> str:
+def weights_digest(module: torch.nn.Module) -> str:
     """SHA-256 over names and bytes of all parameters: equal weights, equal digest."""
     hashed = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(module.state_dict().items()):
+        name = name.removeprefix("model.")
         hashed.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return hashed.hexdigest()
 
@@ -57,7 +58,7 @@ def make_result(
     return {
         "schema": RESULT_SCHEMA,
         "run_id": spec["run_id"],
-        "parents": config["parents"],
+        "parents": [{key: p[key] for key in ("run_id", "step")} for p in config["parents"]],
         "study": config["study"],
         "variant": config["variant"],
         "stage": config["stage"],
@@ -82,6 +83,6 @@ def make_result(
                 workers=runtime["workers"],
             ),
             "arm": spec["arm"],
-            "weights_sha256": weights_digest(module.model),
+            "weights_sha256": weights_digest(module),
         },
     }

@@ -44,6 +44,14 @@ def spec_of(overrides: list[str]) -> dict[str, Any]:
     return make_spec(config, baseline=factor_levels(compose([experiment])))
 
 
+def parents_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The specs of the runs that this one starts from."""
+    from experiments.lineage import parent_configs
+    from experiments.spec import make_spec
+
+    return [make_spec(config) for config in parent_configs(spec["config"])]
+
+
 def folder_of(spec: dict[str, Any]) -> RunFolder:
     config = spec["config"]
     return RunFolder.of(config["paths"]["runs"], study=config["study"], run_id=spec["run_id"])
@@ -58,6 +66,12 @@ def bring_to_end(spec: dict[str, Any]) -> State:
     check_tracking(config)
     state = State.finished
     if not folder.is_done():
+        for parent in parents_of(spec):
+            print(
+                f"{parent['labels']['variant']}, its parent {parent['run_id']} ...", file=sys.stderr
+            )
+            if (state := bring_to_end(parent)) != State.finished:
+                return state
         folder.prepare(spec)
         from experiments import worker
 
@@ -75,8 +89,9 @@ def bring_to_end(spec: dict[str, Any]) -> State:
 def report(folder: RunFolder, state: State, *, stored: bool) -> None:
     """The run's end in a few lines."""
     if state != State.finished:
-        last = folder.attempts()[-1]
-        print(f"{state}: {last.get('reason', 'no reason recorded')}", file=sys.stderr)
+        attempts = folder.attempts()
+        reason = attempts[-1].get("reason", "no reason recorded") if attempts else "its parent is"
+        print(f"{state}: {reason}", file=sys.stderr)
         hint = "type the same command to go on" if state == State.interrupted else "see log above"
         print(f"{folder.path}: {hint}", file=sys.stderr)
         return

@@ -7,6 +7,7 @@ kill: whole files appear by rename, logs grow by lines, and only a folder with D
         attempts.jsonl  each start and each end: host, time, reason, last log lines
         history.jsonl   the logged curve
         checkpoint/     the newest resumable state and the one before; deleted at the end
+        weights/        <step>.safetensors where another stage needs them: experiments/weights.py
         lease/          who may train it: experiments/lease.py
         result.json     written once, at the end
         DONE            put there last: only a folder with DONE is finished
@@ -207,6 +208,7 @@ class RunFolder:
         """Forget everything but the attempts, so that the run is trained from its start."""
         # The mirror first: without DONE it would be taken for that of the run trained next.
         shutil.rmtree(self.path / "wandb", ignore_errors=True)
+        shutil.rmtree(self.path / "weights", ignore_errors=True)
         for path in (self.done_file, self.result_file, self.history_file):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)

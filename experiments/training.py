@@ -1,7 +1,8 @@
 """One run's course: what happens at its steps besides the gradient, as one Lightning callback.
 
-At each step, in this order: note a divergence, measure, evaluate, apply the stop rule, write the
-curve, make a checkpoint. The order matters: a checkpoint holds all that its step has brought.
+At each step, in this order: note a divergence, measure, evaluate, apply the stop rule, keep the
+weights, write the curve, make a checkpoint. The order matters: a checkpoint holds all that its step
+has brought.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from experiments.attempt import Attempt
+from experiments.weights import kept_steps
 
 
 class CheckpointFile(TorchCheckpointIO):
@@ -51,6 +53,7 @@ class Course(pl.Callback):
         self.attempt = attempt
         self.settings = config["trainer"]
         self.runtime = config["runtime"]
+        self.kept_steps = kept_steps(self.settings["max_steps"], keep=self.runtime["keep_weights"])
         self.data: Any = datamodule
         self.should_stop = should_stop
         self.interrupted = False
@@ -127,6 +130,8 @@ class Course(pl.Callback):
         if step % self.settings["evaluate_every"] == 0 or last:
             row |= self._evaluate(pl_module)
             self._apply_stop_rule(step, row)
+        if step in self.kept_steps and not self.diverged:
+            self.attempt.save_weights(step, pl_module.exported_state())
         if row:
             finite = {k: v if math.isfinite(v) else None for k, v in row.items()}
             self.attempt.history.append({"step": step, **finite})
@@ -140,7 +145,7 @@ class Course(pl.Callback):
             self._checkpoint(trainer)
 
     def _evaluate(self, module: Any) -> dict[str, float]:
-        scores = module.evaluate(self.data.validation_batches())
+        scores = module.validate(self.data)
         self.diverged = self.diverged or not math.isfinite(scores["loss"])
         return {f"validation/{name}": value for name, value in scores.items()}
 
@@ -156,7 +161,7 @@ class Course(pl.Callback):
 
     def _measure(self, module: Any, when: str) -> dict[str, float | None]:
         """Take the study's measures and the validation scores, under their names and @when."""
-        scores = module.evaluate(self.data.validation_batches())
+        scores = module.validate(self.data)
         taken = {**module.measure(self.data)}
         taken |= {f"validation_{k}": v if math.isfinite(v) else None for k, v in scores.items()}
         self.measures |= {f"{name}@{when}": value for name, value in taken.items()}

@@ -32,6 +32,8 @@ from experiments.randomness import streams
 from experiments.result import flops_per_step, make_result
 from experiments.store import Busy, RunFolder, State
 from experiments.training import CheckpointFile, Course
+from experiments.weights import load_weights
+from lightning_modules.encoders import Encoders
 from lightning_modules.initialisation import initialise
 from lightning_modules.transformer import Transformer
 
@@ -42,7 +44,9 @@ class Interrupted(Exception):
     """The attempt was ended from outside, after a checkpoint."""
 
 
-def build_model(config: dict[str, Any], *, vocab_size: int, max_length: int) -> Transformer:
+def build_model(
+    config: dict[str, Any], *, attention_mask: str, vocab_size: int, max_length: int
+) -> Transformer:
     """The config's Transformer with its initial values drawn from the run's own streams."""
     settings = {key: value for key, value in config["model"].items() if key != "init"}
     position = build(
@@ -54,7 +58,7 @@ def build_model(config: dict[str, Any], *, vocab_size: int, max_length: int) -> 
     model = Transformer(
         vocab_size=vocab_size,
         max_length=max_length,
-        attention_mask=config["attention_mask"],
+        attention_mask=attention_mask,
         residual=config["residual"],
         position=position,
         **settings,
@@ -68,19 +72,40 @@ def build_model(config: dict[str, Any], *, vocab_size: int, max_length: int) -> 
     return model
 
 
-def build_run(config: dict[str, Any]) -> tuple[Any, Any]:
-    """(module, datamodule) of a validated config."""
+def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any, Any]:
+    """(module, datamodule) of a validated config; `runs` is the folder that holds its parents.
+
+    A fine-tuning run has an encoder for each parent, or a single one with random weights.
+    """
     seed_for = streams(config["seed"])
-    data = build(config["data"], seed_for=seed_for, num_workers=config["runtime"]["workers"])
-    model = build_model(config, vocab_size=data.vocab_size, max_length=data.sequence_length)
+    data = build(
+        config["data"],
+        seed_for=seed_for,
+        num_workers=config["runtime"]["workers"],
+        data_dir=Path(config["paths"]["data"]),
+    )
+    masks = [parent["attention_mask"] for parent in config["parents"]]
+    models = [
+        build_model(
+            config,
+            attention_mask=mask,
+            vocab_size=data.vocab_size,
+            max_length=data.sequence_length,
+        )
+        for mask in masks or [config["attention_mask"]]
+    ]
     module = build(
         config["module"],
-        model=model,
+        model=Encoders(models) if config["stage"] == "finetune" else models[0],
         optimizer=config["optimizer"],
         max_steps=config["trainer"]["max_steps"],
         seed_for=seed_for,
         **data.module_arguments(),
     )
+    if config["parents"]:
+        assert runs is not None, "a run with parents is built where their weights are"
+        states = [load_weights(runs / p["run_id"], p["step"]) for p in config["parents"]]
+        module.start_from(states)
     return module, data
 
 
@@ -106,7 +131,7 @@ def train(
     runtime = config["runtime"]
     torch.set_num_threads(runtime["threads"])
     device = pick_device(runtime["device"])
-    module, data = build_run(config)
+    module, data = build_run(config, runs=attempt.folder.path.parent)
     flops = flops_per_step(module, data)
     if runtime["compile"]:
         module.model.compile()

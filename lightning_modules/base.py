@@ -9,7 +9,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from lightning_modules.optimizers import make_optimizer
+from lightning_modules.encoders import Encoders
+from lightning_modules.optimizers import decay_groups, make_optimizer
 from lightning_modules.transformer import Transformer
 
 Batch = dict[str, torch.Tensor]
@@ -42,13 +43,13 @@ class AblationModule(pl.LightningModule):
     def __init__(
         self,
         *,
-        model: Transformer,
+        model: Transformer | Encoders,
         optimizer: dict[str, Any],
         max_steps: int,
         seed_for: Callable[[str, int], int],
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model
         self.optimizer_settings = optimizer
         self.max_steps = max_steps
         self.seed_for = seed_for
@@ -58,9 +59,14 @@ class AblationModule(pl.LightningModule):
         # run equal the uninterrupted one.
         torch.manual_seed(self.seed_for("dropout", self.global_step))
 
+    def configure_parameters(self) -> list[dict[str, Any]]:
+        """The optimiser's groups: all that is trained, matrices apart from vectors."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        return decay_groups(trained, weight_decay=self.optimizer_settings["weight_decay"])
+
     def configure_optimizers(self) -> Any:
         settings = self.optimizer_settings
-        optimizer = make_optimizer(self.parameters(), settings)
+        optimizer = make_optimizer(self.configure_parameters(), settings)
         factor = warmup_then(
             settings["schedule"], warmup_steps=settings["warmup_steps"], max_steps=self.max_steps
         )
@@ -73,6 +79,14 @@ class AblationModule(pl.LightningModule):
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
         """Scores on held-out batches, under short names such as `loss` and `exact_match`."""
         raise NotImplementedError
+
+    def validate(self, datamodule: Any) -> dict[str, float]:
+        """The scores on the validation set."""
+        return self.evaluate(datamodule.validation_batches())
+
+    def exported_state(self) -> dict[str, torch.Tensor]:
+        """The parameters that a later stage can start from."""
+        return dict(self.model.state_dict())
 
     def measure(self, datamodule: Any) -> dict[str, float | None]:
         """The study's measures of the model as it stands; none unless a study defines some."""

@@ -18,7 +18,8 @@ from lightning_modules.transformer import Transformer
 class Encoders(nn.Module):
     """encode(tokens) -> [B, T, sum of the widths]; each encoder keeps its own attention mask.
 
-    sizes: the widths in order. poolings: for each, the end of the sequence that has seen all of it.
+    sizes, depths: the widths and numbers of layers in order. poolings: for each, the end of the
+    sequence that has seen all of it.
     """
 
     def __init__(self, encoders: Sequence[Transformer]) -> None:
@@ -26,16 +27,24 @@ class Encoders(nn.Module):
         assert encoders
         self.encoders = nn.ModuleList(encoders)
         self.sizes = [encoder.hidden_size for encoder in encoders]
+        self.depths = [encoder.num_layers for encoder in encoders]
         self.poolings = [encoder.pooling for encoder in encoders]
 
     @property
     def hidden_size(self) -> int:
         return sum(self.sizes)
 
-    def encode(self, tokens: torch.Tensor, **inputs: torch.Tensor | None) -> torch.Tensor:
-        """Final hidden states of tokens [B, T]; inputs as in `Transformer.trace`."""
+    def layers(
+        self, tokens: torch.Tensor, **inputs: torch.Tensor | None
+    ) -> list[list[torch.Tensor]]:
+        """For each encoder its hidden states [B, T, D], the embedding output first and the final
+        one last; inputs as in `Transformer.trace`."""
         states = []
         for encoder in self.encoders:
             assert isinstance(encoder, Transformer)
-            states.append(encoder.encode(tokens, **inputs))
-        return torch.cat(states, dim=-1)
+            states.append(encoder.layers(tokens, **inputs))
+        return states
+
+    def encode(self, tokens: torch.Tensor, **inputs: torch.Tensor | None) -> torch.Tensor:
+        """Final hidden states of tokens [B, T]."""
+        return torch.cat([hidden[-1] for hidden in self.layers(tokens, **inputs)], dim=-1)

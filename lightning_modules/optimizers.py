@@ -57,19 +57,19 @@ class UncorrectedAdamW(torch.optim.Optimizer):
         return loss
 
 
-def make_optimizer(
-    parameters: Iterable[torch.nn.Parameter], settings: dict[str, Any]
-) -> torch.optim.Optimizer:
-    """The optimiser that the fields of OptimizerConfig describe: weight decay on matrices and
-    tables, never on biases and norms."""
+def decay_groups(
+    parameters: Iterable[torch.nn.Parameter], *, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Two parameter groups: matrices and tables decay, biases and norms do not."""
     parameters = list(parameters)
-    groups = [
-        {
-            "params": [p for p in parameters if p.dim() >= 2],
-            "weight_decay": settings["weight_decay"],
-        },
+    return [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
+
+
+def make_optimizer(groups: list[dict[str, Any]], settings: dict[str, Any]) -> torch.optim.Optimizer:
+    """The optimiser of these parameter groups that the fields of OptimizerConfig describe."""
     common = {
         "lr": settings["lr"],
         "betas": (settings["beta1"], settings["beta2"]),

@@ -202,8 +202,12 @@ class Transformer(nn.Module):
 
         padding_mask [B, T] is True at real tokens; segments [B, T]; positions [T] or [B, T].
         """
-        x = self.trace(tokens, **inputs).hidden[-1]
-        return self.norm(x) if self.pre_norm else x
+        return self.layers(tokens, **inputs)[-1]
+
+    def layers(self, tokens: torch.Tensor, **inputs: torch.Tensor | None) -> list[torch.Tensor]:
+        """Every layer's output [B, T, D], the embedding output first and the last one final."""
+        hidden = self.trace(tokens, **inputs).hidden
+        return [*hidden[:-1], self.norm(hidden[-1])] if self.pre_norm else hidden
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Vocabulary scores [..., V] of final hidden states [..., D]."""

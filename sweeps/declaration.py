@@ -11,26 +11,33 @@ profiles:
     overrides: [data.digits=2]  # of every arm
     arms:                       # grids: the product of the listed levels
       - {attention_mask: causal, position: [none, learned]}
-    seconds_per_run: 30         # a first guess for `make plan`, before anything was measured
+    seconds_per_run: 30         # a first guess for `make plan`, before anything was measured; or
+                                # one a stage: {pretrain: 60, finetune: 10}
+    aa: [{data.task: [a, b]}]   # the baseline's arms that are compared with themselves; default: it
+    finetune_seeds: 1           # fine-tuning runs of each pre-training seed
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent
-PROFILE_KEYS = {"title", "seeds", "overrides", "arms", "seconds_per_run", "tune"}
+OPTIONAL = {"overrides", "claims", "tune", "aa", "finetune_seeds"}
+PROFILE_KEYS = {"title", "seeds", "arms", "seconds_per_run", *(OPTIONAL - {"claims"})}
 SWEEP_KEYS = {"study", "experiment", "claims", "tables", "profiles"}
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """One profile of one sweep. `arms` are lists of Hydra overrides, the baseline's is empty."""
+    """One profile of one sweep. `arms` are lists of Hydra overrides, the baseline's is empty.
+
+    Where runs have parents, `seeds` counts those of the pre-training: they are the unit.
+    """
 
     sweep: str
     profile: str
@@ -42,8 +49,10 @@ class Declaration:
     seeds: int
     overrides: list[str]
     arms: list[list[str]]
-    seconds_per_run: float
+    seconds_per_run: float | dict[str, float]
     tune: dict[str, str] | None = None
+    aa: list[list[str]] = field(default_factory=lambda: [[]])
+    finetune_seeds: int = 1
 
 
 def names() -> list[str]:
@@ -57,7 +66,7 @@ def _only(known: set[str], given: dict[str, Any], where: str) -> None:
                 f"{where}: {key} is not known: expected {', '.join(sorted(known))}."
                 + did_you_mean(key, known)
             )
-    for key in known - {"overrides", "claims", "tune"}:
+    for key in known - OPTIONAL:
         if key not in given:
             raise UserError(f"{where}: {key} is missing")
 
@@ -109,4 +118,6 @@ def load(sweep: str, profile: str, *, seeds: int | None = None) -> Declaration:
         arms=expand(chosen["arms"]),
         seconds_per_run=chosen["seconds_per_run"],
         tune=chosen.get("tune"),
+        aa=expand(chosen.get("aa", [{}])),
+        finetune_seeds=chosen.get("finetune_seeds", 1),
     )

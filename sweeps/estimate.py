@@ -11,13 +11,13 @@ from sweeps.reconcile import Progress
 
 
 class Seconds:
-    """Expected seconds of each run: the mean of its arm's finished runs, else of all runs, else
+    """Expected seconds of each run: the mean of its arm's finished runs, else of its stage's, else
     the declaration's guess."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.measured: dict[str, list[float]] = {}
-        self.overall: float | None = None
+        self.by_stage: dict[str, list[float]] = {}
         self.seen: set[str] = set()
         self.refresh()
 
@@ -29,14 +29,15 @@ class Seconds:
                 self.seen.add(run_id)
                 seconds = self.progress.folder(run).result()["cost"]["seconds"]
                 self.measured.setdefault(run["arm"], []).append(seconds)
-        if self.measured:
-            self.overall = statistics.fmean(s for arm in self.measured.values() for s in arm)
+                self.by_stage.setdefault(run["stage"], []).append(seconds)
 
     def of(self, run: dict[str, Any]) -> float:
         if run["arm"] in self.measured:
             return statistics.fmean(self.measured[run["arm"]])
+        if run["stage"] in self.by_stage:
+            return statistics.fmean(self.by_stage[run["stage"]])
         guess = self.progress.plan["seconds_per_run"]
-        return guess if self.overall is None else self.overall
+        return guess[run["stage"]] if isinstance(guess, dict) else guess
 
     def left(self) -> float:
         """Wall seconds until every run that can be trained is finished."""

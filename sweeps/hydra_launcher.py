@@ -32,14 +32,15 @@ from rich.table import Table
 
 from experiments.compose import compose, factor_levels
 from experiments.errors import UserError
+from experiments.lineage import parent_configs, with_seed
 from experiments.mirror import check_tracking
 from experiments.provenance import sources_digest
 from experiments.spec import make_spec
 from experiments.store import State
 from sweeps.devices import slots
 from sweeps.drive import drive, forgive_failed
-from sweeps.plan import PLAN_SCHEMA, Plan
-from sweeps.reconcile import Progress
+from sweeps.plan import PLAN_SCHEMA, Plan, planned
+from sweeps.reconcile import Progress, blocked_by
 from sweeps.view import COLOURS, summary
 
 PLUGIN_MODULE = "hydra_plugins.isolated"
@@ -108,9 +109,9 @@ class IsolatedLauncher(Launcher):
         specs = compose_points(job_overrides)
         plan = plan_of(specs)
         progress = self._train(plan, common_runs(specs))
-        planned = {run["run_id"]: run for run in plan["runs"]}
+        by_id = {run["run_id"]: run for run in plan["runs"]}
         points = [
-            Point(list(overrides), planned[spec["run_id"]], progress)
+            Point(list(overrides), by_id[spec["run_id"]], progress)
             for overrides, spec in zip(job_overrides, specs, strict=True)
         ]
         show(points, progress)
@@ -153,7 +154,9 @@ def compose_points(job_overrides: Sequence[Sequence[str]]) -> list[dict[str, Any
             check_tracking(arms[arm])
         config = copy.deepcopy(arms[arm])
         if seeds:
-            config["seed"] = int(seeds[-1])
+            given = any(override.startswith("pretraining.seed=") for override in arm)
+            kept = config["pretraining"]["seed"] if given else None
+            config = with_seed(config, int(seeds[-1]), pretraining_seed=kept)
         experiment = config["experiment"]
         if experiment not in baselines:
             baselines[experiment] = factor_levels(compose([f"experiment={experiment}"]))
@@ -172,12 +175,16 @@ def common_runs(specs: list[dict[str, Any]]) -> Path:
 
 
 def plan_of(specs: list[dict[str, Any]]) -> Plan:
-    """The points as a plan: each run once, in the order of the points."""
-    keys = ("study", "variant", "stage", "seed", "parents")
+    """The points as a plan: each run once, in the order of the points, behind its parents."""
     runs: dict[str, dict[str, Any]] = {}
+
+    def add(spec: dict[str, Any], role: str) -> None:
+        for parent in parent_configs(spec["config"]):
+            add(make_spec(parent), "parent")
+        runs.setdefault(spec["run_id"], {**planned(copy.deepcopy(spec)), "role": role})
+
     for spec in specs:
-        fields = {key: spec["config"][key] for key in keys}
-        runs.setdefault(spec["run_id"], {**copy.deepcopy(spec), **fields, "role": "cell"})
+        add(spec, "cell")
     return {
         "schema": PLAN_SCHEMA,
         "sweep": "multirun",
@@ -207,7 +214,7 @@ class Point:
     @property
     def reason(self) -> str:
         if self.state == State.blocked:
-            return "a parent failed"
+            return blocked_by(self.run, self.progress.states, self.progress.runs)
         attempts = self.progress.folder(self.run).attempts()
         return attempts[-1].get("reason", "killed repeatedly") if attempts else "not started"
 

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
 # Imported once by the server. They define classes and functions and compute nothing: a worker
 # forked from a process that ever ran a two-thread tensor operation would hang.
-PRELOADED = ("experiments.worker", "lightning_modules.addition", "datamodules.addition")
+PRELOADED = (
+    "experiments.worker",
+    "lightning_modules.addition",
+    "lightning_modules.pretraining",
+    "lightning_modules.finetuning",
+    "datamodules.addition",
+    "datamodules.pretraining",
+    "datamodules.microworld.task",
+)
 BUSY_EXIT = 75
 # A worker asked to stop ends after its current step; one that does not is killed.
 GRACE_SECONDS = 30.0

@@ -6,19 +6,20 @@ happens in conf/ or sweeps/ reaches a run; typing the command again plans anew.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from experiments.compose import compose, factor_levels
+from experiments.lineage import parent_configs, with_seed
 from experiments.provenance import sources_digest
 from experiments.spec import make_spec
 from experiments.store import write_atomic
 from sweeps.declaration import Declaration
 
 PLAN_SCHEMA = 1
+FURTHER = 1000  # from one fine-tuning seed of a pre-training run to the next
 
 Plan = dict[str, Any]
 
@@ -37,26 +38,34 @@ def make_plan(
     """Compose every arm and set its seeds. `common` are overrides from the command line.
 
     Points that describe the same computation become one run. The A/A row's further seeds of the
-    baseline have the role "aa".
+    baseline have the role "aa", runs that others start from the role "parent".
     """
     recipe = [f"experiment={declared.experiment}", *declared.overrides, *common]
     baseline_config = compose(recipe)
     baseline = factor_levels(baseline_config)
     runs: dict[str, dict[str, Any]] = {}
 
-    def add(config: dict[str, Any], seed: int, role: str) -> None:
-        labelled = {**copy.deepcopy(config), "seed": seed, "sweep": declared.sweep}
-        spec = make_spec(labelled, baseline=baseline)
+    def add(config: dict[str, Any], role: str) -> None:
+        for parent in parent_configs(config):
+            add(parent, "parent")
+        spec = make_spec({**config, "sweep": declared.sweep}, baseline=baseline)
         spec["labels"]["tags"] = [declared.study, spec["config"]["variant"], declared.profile]
         runs.setdefault(spec["run_id"], {**spec, "role": role})
 
+    def add_seeds(config: dict[str, Any], seeds: range, role: str) -> None:
+        for seed in seeds:
+            for further in range(declared.finetune_seeds):
+                # The first fine-tuning seed is the pre-training's, the others far from these.
+                add(with_seed(config, seed + further * FURTHER, pretraining_seed=seed), role)
+
+    count = len(declared.arms) + len(declared.aa)
     for number, arm in enumerate(declared.arms):
-        config = compose([*recipe, *arm])
-        for seed in range(declared.seeds):
-            add(config, seed, "cell")
-        on_arm(number + 1, len(declared.arms))
-    for seed in range(declared.seeds, 2 * declared.seeds):
-        add(baseline_config, seed, "aa")
+        add_seeds(compose([*recipe, *arm]), range(declared.seeds), "cell")
+        on_arm(number + 1, count)
+    for number, arm in enumerate(declared.aa):
+        seeds = range(declared.seeds, 2 * declared.seeds)
+        add_seeds(compose([*recipe, *arm]), seeds, "aa")
+        on_arm(len(declared.arms) + number + 1, count)
     return {
         "schema": PLAN_SCHEMA,
         "sweep": declared.sweep,
@@ -65,14 +74,15 @@ def make_plan(
         "title": declared.title,
         "sources": sources_digest(),
         "seconds_per_run": declared.seconds_per_run,
-        "runs": [_planned(spec) for spec in runs.values()],
+        "runs": [planned(spec) for spec in runs.values()],
         "claims": claims,
         "tables": declared.tables,
         "tune": declared.tune,
     }
 
 
-def _planned(spec: dict[str, Any]) -> dict[str, Any]:
+def planned(spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec with what the planner asks of it at its top."""
     config = spec["config"]
     fields = {name: config[name] for name in ("study", "variant", "stage", "seed", "parents")}
     return {**spec, **fields}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from experiments.store import RunFolder, State
+from experiments.weights import weights_file
 from sweeps.launcher import Launcher, Slot, ctrl_c, folder_of
 from sweeps.plan import Plan, spec_of
 
@@ -59,15 +60,26 @@ def look(plan: Plan, runs: Path) -> dict[str, State]:
     """The state of every planned run, `blocked` included."""
     states = {run["run_id"]: folder_of(runs, run).state() for run in plan["runs"]}
     for run in plan["runs"]:
-        if is_blocked(run, states):
+        if blocked_by(run, states, runs):
             states[run["run_id"]] = State.blocked
     return states
 
 
-def is_blocked(run: dict[str, Any], states: dict[str, State]) -> bool:
-    parents = {states.get(parent["run_id"]) for parent in run["parents"]}
-    unfinished = states[run["run_id"]] in (State.waiting, State.interrupted)
-    return unfinished and bool(parents & {State.failed, State.blocked})
+def blocked_by(run: dict[str, Any], states: dict[str, State], runs: Path) -> str:
+    """Why a run cannot start however long it waits for its parents; "" if it can.
+
+    A plan lists parents before their children, so that a block is passed on in one pass.
+    """
+    if states[run["run_id"]] not in (State.waiting, State.interrupted, State.blocked):
+        return ""
+    for parent in run["parents"]:
+        state = states.get(parent["run_id"])
+        folder = RunFolder.of(runs, study=run["study"], run_id=parent["run_id"])
+        if state in (State.failed, State.blocked):
+            return f"its parent {parent['run_id']} is {state}"
+        if state == State.finished and not weights_file(folder.path, parent["step"]).exists():
+            return f"its parent {parent['run_id']} is finished, but without its weights"
+    return ""
 
 
 def is_ready(run: dict[str, Any], states: dict[str, State]) -> bool:
@@ -128,7 +140,7 @@ def _start_ready(progress: Progress, launcher: Launcher, elsewhere: dict[str, fl
         if not launcher.free:
             return
         run_id = run["run_id"]
-        if is_blocked(run, progress.states):
+        if blocked_by(run, progress.states, progress.runs):
             progress.states[run_id] = State.blocked
         elif is_ready(run, progress.states):
             folder = progress.folder(run)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from experiments.store import State
 from sweeps.estimate import Seconds, clock, last_row
-from sweeps.reconcile import Progress
+from sweeps.reconcile import Progress, blocked_by
 
 COLOURS = {
     State.finished: "green",
@@ -33,7 +33,7 @@ def metric_of(run: dict[str, Any]) -> str:
 
 
 def failures(progress: Progress) -> list[str]:
-    """A sentence for each failed run, with its reason and its log."""
+    """A sentence for each failed run, with its reason and its log, and for what that blocks."""
     lines = []
     for run in progress.plan["runs"]:
         if progress.states[run["run_id"]] == State.failed:
@@ -41,6 +41,12 @@ def failures(progress: Progress) -> list[str]:
             attempts = folder.attempts()
             reason = attempts[-1].get("reason", "killed repeatedly") if attempts else "unknown"
             lines.append(f"{run['variant']} seed {run['seed']}: {reason}  ({folder.log_file})")
+    reasons = Counter(
+        blocked_by(run, progress.states, progress.runs)
+        for run in progress.plan["runs"]
+        if progress.states[run["run_id"]] == State.blocked
+    )
+    lines += [f"{count} runs are blocked: {reason}" for reason, count in reasons.items()]
     return lines
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from lightning_modules.optimizers import UncorrectedAdamW, make_optimizer
+from lightning_modules.optimizers import UncorrectedAdamW, decay_groups, make_optimizer
 
 SETTINGS = {
     "lr": 0.02,
@@ -40,7 +40,10 @@ def trained(*, bias_correction: bool, steps: int) -> tuple[torch.nn.Parameter, t
     """A matrix and a vector, all of whose entries see the same gradients."""
     matrix = torch.nn.Parameter(torch.full((2, 3), 0.7, dtype=torch.float64))
     vector = torch.nn.Parameter(torch.full((4,), 0.7, dtype=torch.float64))
-    optimizer = make_optimizer([matrix, vector], SETTINGS | {"bias_correction": bias_correction})
+    optimizer = make_optimizer(
+        decay_groups([matrix, vector], weight_decay=SETTINGS["weight_decay"]),
+        SETTINGS | {"bias_correction": bias_correction},
+    )
     for step in range(1, steps + 1):
         for parameter in (matrix, vector):
             parameter.grad = torch.full_like(parameter, gradient(step))
@@ -92,7 +95,10 @@ def test_it_resumes_from_its_state_bit_for_bit() -> None:
 
 def test_a_parameter_without_a_gradient_stays_as_it_is() -> None:
     used, unused = (torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2))
-    optimizer = make_optimizer([used, unused], SETTINGS | {"bias_correction": False})
+    optimizer = make_optimizer(
+        decay_groups([used, unused], weight_decay=SETTINGS["weight_decay"]),
+        SETTINGS | {"bias_correction": False},
+    )
     used.sum().backward()
     optimizer.step()
     assert torch.equal(unused, torch.ones(2, 2))

@@ -154,7 +154,7 @@ def test_what_waits_for_a_failed_parent_is_blocked(
 
 
 def test_a_child_starts_after_its_parent(planned, tmp_path, recorder) -> None:
-    plan = planned(seeds=1)
+    plan = planned("runtime.keep_weights=1", seeds=1)
     child, parent, _ = plan["runs"]
     child["parents"] = [{"run_id": parent["run_id"], "step": 60}]
     assert reconcile(plan, tmp_path, slots=SLOTS, view=recorder).exit_code == 0

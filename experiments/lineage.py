@@ -1,0 +1,91 @@
+"""Runs that start from other runs: a fine-tuning run names its parents by how they are pre-trained.
+
+    pretraining: {experiment: bert_pretrain, overrides: [trainer.max_steps=2000]}
+    parents:
+      - {recipe: [objective=ltr]}
+
+composes the parent's config from the experiment, its recipe and the common overrides, with the
+model, the position encoding and the seed of the run itself. It is a run like any other: whoever
+asks for it first trains it, and everyone else finds it.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from experiments.errors import UserError
+from experiments.identity import arm_id, run_id
+from experiments.weights import kept_steps
+
+# A parent has these of its child: its weights would not fit another model.
+SHARED = ("model", "position", "residual", "wandb", "tracking", "paths")
+RUNTIME = ("device", "threads", "workers", "compile", "checkpoint_seconds", "checkpoint_steps")
+
+
+def with_parents(config: dict[str, Any]) -> dict[str, Any]:
+    """The validated config with its recipes resolved to runs; `pretraining.seed` is filled in."""
+    if config["stage"] != "finetune":
+        return config
+    config = copy.deepcopy(config)
+    if config["pretraining"]["seed"] is None:
+        config["pretraining"]["seed"] = config["seed"]
+    for parent in config["parents"]:
+        if parent["attention_mask"] is None:
+            parent["attention_mask"] = config["attention_mask"]
+        made = parent_config(config, parent)
+        kept = kept_steps(made["trainer"]["max_steps"], keep=made["runtime"]["keep_weights"])
+        if parent["step"] is None:
+            parent["step"] = made["trainer"]["max_steps"]
+        if parent["step"] not in kept:
+            raise UserError(
+                f"parents: step={parent['step']} is not among the steps at which the pre-training "
+                f"keeps its weights ({', '.join(map(str, kept)) or 'none'}): name one of these, or "
+                "raise runtime.keep_weights of the pre-training"
+            )
+        parent["run_id"], parent["arm"] = run_id(made), arm_id(made)
+    return config
+
+
+def with_seed(
+    config: dict[str, Any], seed: int, *, pretraining_seed: int | None = None
+) -> dict[str, Any]:
+    """The same arm with another seed, its own and (the same one, unless given) its parents'."""
+    config = {**copy.deepcopy(config), "seed": seed}
+    if config["stage"] == "finetune":
+        config["pretraining"]["seed"] = pretraining_seed
+    return with_parents(config)
+
+
+def parent_config(config: dict[str, Any], parent: dict[str, Any]) -> dict[str, Any]:
+    """The validated config of a parent's run."""
+    from experiments.compose import normalised
+
+    pretraining = config["pretraining"]
+    if not pretraining["experiment"]:
+        raise UserError("parents: no experiment trains them: type pretraining.experiment=<name>")
+    overrides = (*parent["recipe"], *pretraining["overrides"])
+    made = _composed(pretraining["experiment"], overrides)
+    if parent["steps_factor"] != 1:
+        steps = round(made["trainer"]["max_steps"] * parent["steps_factor"])
+        overrides = (*overrides, f"trainer.max_steps={steps}")
+        made = _composed(pretraining["experiment"], overrides)
+    made = {**copy.deepcopy(made), **copy.deepcopy({key: config[key] for key in SHARED})}
+    made["runtime"] |= {key: config["runtime"][key] for key in RUNTIME}
+    made["seed"] = pretraining["seed"] + parent["seed_offset"]
+    return normalised(made)
+
+
+def parent_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The validated config of each parent's run, in the order in which the run names them."""
+    for parent in config["parents"]:
+        yield parent_config(config, parent)
+
+
+@functools.cache
+def _composed(experiment: str, overrides: tuple[str, ...]) -> dict[str, Any]:
+    from experiments.compose import compose
+
+    return compose([f"experiment={experiment}", *overrides])
