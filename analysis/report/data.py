@@ -1,0 +1,125 @@
+"""From plans and their finished runs to plain data: all that the page holds, and no markup."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.errors import UserError
+
+from .. import exact_facts
+from ..claims import changed, load_claims
+from ..columns import metric
+from ..frame import load_plan, plan_frame
+from ..judgement import Judgement, in_plan, judge
+from ..table import build_table
+from ..tuning import choose
+from . import claims, curves, effects, runs
+from .arms import arms_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Where a study has no claims yet, what is worth showing of its runs: the first of these it has.
+HEADLINES = ("score", "exact_match", "accuracy", "token_accuracy", "validation_loss", "loss")
+
+
+def find_plans(runs_root: Path, results: Path) -> list[tuple[Path, Path]]:
+    """(plan, where its runs are): every plan of `runs_root`, and those only `results` has."""
+    found: dict[str, tuple[Path, Path]] = {}
+    for root in (runs_root, results):
+        for path in sorted((root / "plans").glob("*.json")):
+            found.setdefault(path.name, (path, root))
+    if not found:
+        raise UserError(
+            f"there is no plan in '{runs_root / 'plans'}' or '{results / 'plans'}'; "
+            "type 'make sweep' to make one and train its runs."
+        )
+    return [found[name] for name in sorted(found)]
+
+
+def report_data(plans: list[tuple[Path, Path]]) -> dict[str, Any]:
+    return {"studies": [_study_or_error(path, root) for path, root in plans]}
+
+
+def _study_or_error(path: Path, root: Path) -> dict[str, Any]:
+    """A plan that is broken must not take the others' report away; it says so in its place."""
+    try:
+        return study_data(path, root)
+    except UserError as error:
+        return {"id": path.stem, "title": path.stem, "plan": str(path), "error": str(error)}
+
+
+def study_data(plan_path: Path, runs_root: Path) -> dict[str, Any]:
+    """One plan with its runs. Tables and claims read the chosen levels of what is tuned; the run
+    list and the curves show every planned run."""
+    plan = load_plan(plan_path)
+    frame = plan_frame(plan, runs_root)
+    judged, kept, chosen = choose(plan, frame)
+    kept = kept.assign(tuned=[str(chosen.get(run_id, "")) for run_id in kept["run_id"]])
+    judgements = judge(judged, kept)
+    arms = arms_of(plan)
+    metrics = _metrics(judgements, frame)
+    headline = [_result_metric(name) for name in metrics]
+    common, own = runs.configs(plan)
+    missing = frame.attrs["missing"]
+    return {
+        "id": f"{plan['sweep']}-{plan['profile']}",
+        "study": plan["study"],
+        "sweep": plan["sweep"],
+        "profile": plan["profile"],
+        "title": plan.get("title") or plan["study"],
+        "plan": str(plan_path),
+        "source": frame.attrs["source"],
+        "counts": {
+            "planned": len(plan["runs"]),
+            "finished": len(frame),
+            "missing": dict(Counter(reason.split(":")[0] for reason in missing.values())),
+            "left_out": frame.attrs["left_out"],
+        },
+        "violations": exact_facts.violations(frame),
+        "notes": _notes(plan),
+        "claims": claims.cards(judged, judgements, arms),
+        "forest": effects.forest(judged, kept, judgements),
+        "arm_effects": effects.arm_panels(kept, arms, metrics),
+        "tables": [build_table(name, judged, kept) for name in plan["tables"]],
+        "arms": arms,
+        "curves": curves.curves_of(
+            _folders(frame, runs_root), [f"validation/{name}" for name in headline]
+        ),
+        "headline": headline,
+        "costs": runs.COSTS,
+        "runs": runs.run_list(plan, frame, arms, headline),
+        "config": common,
+        "configs": own,
+        "provenance": runs.provenance(frame),
+        "totals": runs.totals(frame),
+    }
+
+
+def _metrics(judgements: list[Judgement], frame: pd.DataFrame) -> dict[str, str]:
+    """The metrics of the claims with their labels, else one that the runs have."""
+    if judgements:
+        return {j.claim["metric"]: metric(j).text for j in judgements}
+    found = [name for name in HEADLINES if f"metrics.{name}" in frame]
+    return {name: name.replace("_", " ") for name in found[:1]}
+
+
+def _result_metric(name: str) -> str:
+    return "steps_to_convergence" if name == "log_steps" else name
+
+
+def _notes(plan: Mapping[str, Any]) -> list[str]:
+    """Claims that this plan does not judge, and claims that moved after it."""
+    if not plan["claims"]:
+        return ["This plan has no claims."]
+    absent = in_plan(plan)[1]
+    notes = [f"Claim {name} needs a cell that this plan lacks." for name in absent]
+    return notes + [f"{note}." for note in changed(plan["claims"], load_claims(plan["study"]))]
+
+
+def _folders(frame: pd.DataFrame, root: Path) -> dict[str, Path]:
+    pairs = zip(frame["study"], frame["run_id"], strict=True)
+    return {run_id: root / study / run_id for study, run_id in pairs}
