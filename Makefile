@@ -25,7 +25,7 @@ SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seed
 	--runs $(RUNS) --data $(DATA) --reports $(REPORTS) \
 	--launcher $(LAUNCHER) $(ARGS)
 
-.PHONY: help sweep plan status retry tables publish wandb reproduce test lint format bench clean
+.PHONY: help sweep plan status retry tables report publish wandb reproduce test lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -57,6 +57,9 @@ retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
 
 tables: $(STAMP)  ## write the sweep's tables and figures again from its runs
 	@$(call SWEEPS,tables)
+
+report: $(STAMP)  ## write one page on all studies: reports/index.html
+	@$(PY) -m analysis report --runs $(RUNS) --reports $(REPORTS)
 
 publish: $(STAMP)  ## copy the sweep's finished runs to results/ and its tables to README.md
 	@$(call SWEEPS,publish)

@@ -88,7 +88,9 @@ def run(options: argparse.Namespace, runs: Path) -> int:
             f"to go on, type: make sweep SWEEP={options.sweep} PROFILE={options.profile}{where}"
         )
         return 130
-    return max(progress.exit_code, tables(options, runs))
+    exit_code = max(progress.exit_code, tables(options, runs))
+    report(options, runs)
+    return exit_code
 
 
 def _existing_plan(options: argparse.Namespace, runs: Path) -> Path:
@@ -115,6 +117,16 @@ def tables(options: argparse.Namespace, runs: Path) -> int:
     print_outcome(outcome)
     console.print(f"wrote {len(outcome.files)} files to {options.reports}")
     return outcome.exit_code
+
+
+def report(options: argparse.Namespace, runs: Path) -> None:
+    """The page on all studies. What is wrong in another one is told, and fails no sweep of this."""
+    from analysis.report import write_report
+
+    written = write_report(runs, RESULTS, options.reports)
+    console.print(str(written), highlight=False, soft_wrap=True)
+    for problem in written.problems:
+        console.print(problem, style="red", markup=False, soft_wrap=True)
 
 
 def plan(options: argparse.Namespace, runs: Path) -> int:
