@@ -10,6 +10,7 @@ SWEEP   ?= symmetry
 PROFILE ?= quick
 SEEDS   ?=
 RUNS    ?= runs
+SOURCE  ?= runs
 DATA    ?= data
 REPORTS ?= reports
 STATUS  ?= failed
@@ -22,7 +23,7 @@ ENVIRONMENT := pyproject.toml constraints.txt
 STAMP := .venv/.ready
 PY := .venv/bin/python
 SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) \
-	--runs $(RUNS) --data $(DATA) --reports $(REPORTS) \
+	--runs $(RUNS) --source $(SOURCE) --data $(DATA) --reports $(REPORTS) \
 	--launcher $(LAUNCHER) $(ARGS)
 
 .PHONY: help sweep plan status retry tables report publish wandb reproduce test lint format bench clean
@@ -55,7 +56,7 @@ status: $(STAMP)  ## where the sweep stands
 retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
 	@$(call SWEEPS,retry) --status $(STATUS)
 
-tables: $(STAMP)  ## write the sweep's tables and figures again from its runs
+tables: $(STAMP)  ## write the sweep's tables and figures again (SOURCE=runs, wandb-offline, wandb)
 	@$(call SWEEPS,tables)
 
 report: $(STAMP)  ## write one page on all studies: reports/index.html

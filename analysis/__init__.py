@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .claims import load_claims
-    from .frame import collect, history, load_plan, plan_frame
+    from .frame import collect, histories, history, load_plan, plan_frame
     from .outputs import Outcome, write_tables
     from .power import measured_sds, resolvable
 
 __all__ = [
     "Outcome",
     "collect",
+    "histories",
     "history",
     "load_claims",
     "load_plan",
@@ -30,6 +31,7 @@ __all__ = [
 
 _HOME = {
     "collect": "frame",
+    "histories": "frame",
     "history": "frame",
     "load_plan": "frame",
     "plan_frame": "frame",

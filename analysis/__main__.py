@@ -1,4 +1,5 @@
 """python -m analysis tables --plan runs/plans/symmetry-quick.json [--runs runs] [--reports reports]
+                          [--source runs|wandb-offline|wandb]
 python -m analysis report [--runs runs] [--results results] [--reports reports]
 
 The first regenerates a plan's tables and figures and prints the tables, the second writes the
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     for_tables.add_argument(
         "--reports", default="reports", help="where to write (default: reports)"
     )
+    for_tables.add_argument("--source", default="runs", help="runs, wandb-offline or wandb")
     for_tables.add_argument("--no-figures", action="store_true", help="tables only")
     for_report = commands.add_parser(
         "report", help="write one page on all plans: reports/index.html"
@@ -49,7 +51,11 @@ def tables(options: argparse.Namespace) -> int:
     from .outputs import print_outcome, write_tables
 
     outcome = write_tables(
-        options.plan, options.runs, options.reports, figures=not options.no_figures
+        options.plan,
+        options.runs,
+        options.reports,
+        source=options.source,
+        figures=not options.no_figures,
     )
     print_outcome(outcome)
     print(f"wrote {len(outcome.files)} files to {options.reports}")

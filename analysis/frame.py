@@ -1,16 +1,19 @@
 """Finished runs as one tidy data frame, one row each: what tables, figures and notebooks read.
 
     frame = collect("runs", root="runs", study="symmetry")
+    frame = collect("wandb-offline", root="results")
+    frame = collect("wandb", root="entity/project", filters={"tags": "sweep:symmetry"})
     frame.groupby("variant")["metrics.exact_match"].agg(["mean", "std", "count"])
+    for run_id, curve in histories(frame): ...
 
-Columns: run_id, study, variant, stage, seed, status, then 'factors.x', 'config.a.b',
-'metrics.x', 'cost.x' and 'provenance.x'. A list in a config is a tuple here, so that columns can
-be grouped by. Unfinished and damaged folders are left out and named in `frame.attrs["left_out"]`.
+The same runs give the same frame whatever the source. Columns: run_id, study, variant, stage, seed,
+status, then 'factors.x', 'config.a.b', 'metrics.x', 'cost.x' and 'provenance.x', sorted within each
+of these. A list in a config is a tuple here, so that columns can be grouped by. Runs that are
+unfinished or damaged are left out and named in `frame.attrs["left_out"]`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,70 +21,36 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.errors import UserError, did_you_mean
 
+from .sources import LABELS, SECTIONS, Row, Source, read_lines, source_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
-SOURCES = ("runs",)
-LABELS = ("run_id", "study", "variant", "stage", "seed", "status")
-SECTIONS = ("factors", "config", "metrics", "cost", "provenance")
-
 
 def collect(
-    source: str = "runs", *, root: str | Path = "runs", study: str | None = None
+    source: str = "runs",
+    *,
+    root: str | Path = "runs",
+    study: str | None = None,
+    filters: Mapping[str, Any] | None = None,
+    group: str | None = None,
 ) -> pd.DataFrame:
-    """Every finished run under `root`, of one study or of all."""
-    if source not in SOURCES:
-        raise UserError(
-            f"source '{source}' does not exist; expected one of: {', '.join(SOURCES)}."
-            f"{did_you_mean(source, SOURCES)}"
-        )
-    root = Path(root)
-    if not root.is_dir():
+    """Every finished run of a source, of one study or of all, in the order of study and run id.
+
+    root: a folder of runs, or for "wandb" the server's 'entity/project'. filters and group, for
+    "wandb" alone, are those of wandb.Api().runs.
+    """
+    read_from = source_of(source, root, filters=filters, group=group)
+    if source != "wandb" and not Path(root).is_dir():
         raise UserError(f"there is no folder of runs at '{root}'; give one that exists as root.")
-    results, left_out = read_all(run_folders(root, study))
-    frame = to_frame(results)
-    frame.attrs = {"source": f"{source} ({root})", "left_out": left_out}
+    found = read_from.read(study)
+    frame = to_frame(found.results)
+    frame.attrs.update(_attrs(source, root), left_out=found.left_out)
     return frame
 
 
-def run_folders(root: Path, study: str | None = None) -> Iterator[Path]:
-    """runs/<study>/<run id>/; `runs/plans/` holds files and so has none."""
-    for folder in sorted(root.glob(f"{study or '*'}/*/")):
-        if not folder.name.startswith("."):
-            yield folder
-
-
-def read_all(folders: Iterable[Path]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The finished results, and for each other folder why it was left out."""
-    results, left_out = [], {}
-    for folder in folders:
-        try:
-            results.append(read_result(folder))
-        except ValueError as error:
-            left_out[f"{folder.parent.name}/{folder.name}"] = str(error)
-    return results, left_out
-
-
-def read_result(folder: Path) -> dict[str, Any]:
-    """One finished run's result.json; ValueError says why it cannot be used."""
-    if not (folder / "DONE").is_file():
-        raise ValueError("unfinished")
-    try:
-        text = (folder / "result.json").read_text(encoding="utf-8")
-        result = json.loads(text, parse_constant=_not_finite)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"damaged: {error}") from None
-    if not isinstance(result, dict):
-        raise ValueError("damaged: result.json holds no object")
-    if missing := [key for key in (*LABELS, *SECTIONS) if key not in result]:
-        raise ValueError(f"damaged: result.json lacks {', '.join(missing)}")
-    if result["run_id"] != folder.name:
-        raise ValueError(f"damaged: result.json is of run {result['run_id']}")
-    return result
-
-
-def _not_finite(word: str) -> float:
-    raise ValueError(f"{word} in result.json, where numbers are finite or null")
+def _attrs(source: str, root: str | Path) -> dict[str, Any]:
+    return {"source": f"{source} ({root})", "from": (source, str(root))}
 
 
 def to_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -94,7 +63,7 @@ def to_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         for section in SECTIONS:
             row |= _flat(section, result[section])
         rows.append(row)
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = sorted({name for row in rows for name in row} - set(LABELS))
     order = [*LABELS, *(n for s in SECTIONS for n in names if n.startswith(f"{s}."))]
     frame = pd.DataFrame(rows, columns=order)
     numbers = {name: float for name in order if name.startswith(("metrics.", "cost."))}
@@ -108,6 +77,9 @@ def _flat(prefix: str, value: Any) -> dict[str, Any]:
 
 
 def _tuple(value: Any) -> Any:
+    """Lists, and mappings within lists, as tuples."""
+    if isinstance(value, Mapping):
+        return tuple((key, _tuple(value[key])) for key in sorted(value))
     return tuple(_tuple(item) for item in value) if isinstance(value, list) else value
 
 
@@ -127,38 +99,74 @@ def load_plan(path: str | Path) -> dict[str, Any]:
     return plan
 
 
-def plan_frame(plan: Mapping[str, Any], runs_root: str | Path) -> pd.DataFrame:
+def wandb_project(plan: Mapping[str, Any]) -> str:
+    """'entity/project', or 'project' of the key's own entity, that the plan's runs mirror to."""
+    wandb = plan["runs"][0]["config"]["wandb"]
+    return "/".join(filter(None, (wandb["entity"], wandb["project"])))
+
+
+def plan_frame(
+    plan: Mapping[str, Any], runs_root: str | Path, *, source: str = "runs"
+) -> pd.DataFrame:
     """Exactly the plan's finished runs, in its order, with their `role`.
 
-    Variant and factors are the plan's: they are labels, and a run shared with another sweep
-    carries that sweep's. attrs: `missing`, the planned runs that are not finished and why;
-    `left_out`, how many other runs the study's folder holds.
+    runs_root: as `collect`'s root. Variant and factors are the plan's: they are labels, and a run
+    shared with another sweep carries that sweep's. attrs: `missing`, the planned runs that are not
+    finished and why; `left_out`, how many other runs of the study there are.
     """
-    root = Path(runs_root)
     planned = {run["run_id"]: run for run in plan["runs"]}
-    results, missing = read_all(root / run["study"] / run["run_id"] for run in plan["runs"])
-    frame = to_frame(
-        {**result, **{key: planned[result["run_id"]][key] for key in ("variant", "factors")}}
-        for result in results
+    where = source_of(source, runs_root)
+    found = where.read(plan["study"], planned)
+    by_id = {result["run_id"]: result for result in found.results}
+    results = [
+        {**by_id[run_id], **{key: run[key] for key in ("variant", "factors")}}
+        for run_id, run in planned.items()
+        if run_id in by_id
+    ]
+    frame = to_frame(results)
+    frame.insert(len(LABELS), "role", [planned[result["run_id"]]["role"] for result in results])
+    frame.attrs.update(
+        _attrs(source, runs_root),
+        missing=found.left_out,
+        left_out=where.count_others(plan["study"], planned),
     )
-    frame.insert(len(LABELS), "role", [planned[r["run_id"]]["role"] for r in results])
-    others = [f for f in run_folders(root, plan["study"]) if f.name not in planned]
-    frame.attrs = {"source": f"runs ({root})", "missing": missing, "left_out": len(others)}
     return frame
 
 
-def history(run_dir: str | Path) -> pd.DataFrame:
-    """A run's logged curve, one row per logged step; columns are sparse.
+def histories(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """(run id, curve) of each run of a frame, complete, from where the frame was collected.
 
-    A run that is still training may have written half a line: it is left for the next reading.
+    A curve has one row a logged step: `step`, then a column a quantity, sorted; numbers are floats,
+    nan where a step did not log them.
     """
+    source: Source = source_of(*frame.attrs["from"])
+    runs = list(zip(frame["study"], frame["run_id"], strict=True))
+    for run_id, rows in source.histories(runs):
+        yield run_id, to_curve(rows)
+
+
+def history(run_dir: str | Path) -> pd.DataFrame:
+    """The curve of the run in a folder, as `histories` gives it; empty where none was logged."""
+    return to_curve(read_lines(Path(run_dir) / "history.jsonl"))
+
+
+def to_curve(rows: Iterable[Row]) -> pd.DataFrame:
+    """Rows of one step become one; a quantity that is null throughout has no column."""
     import pandas as pd
 
-    path = Path(run_dir) / "history.jsonl"
-    if not path.is_file():
-        return pd.DataFrame({"step": pd.Series(dtype=int)})
-    *lines, last = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    rows = [json.loads(line) for line in lines]
-    with contextlib.suppress(ValueError):
-        rows.append(json.loads(last))
-    return pd.DataFrame(rows) if rows else pd.DataFrame({"step": pd.Series(dtype=int)})
+    by_step: dict[int, Row] = {}
+    for row in rows:
+        known = {name: value for name, value in row.items() if value is not None}
+        by_step.setdefault(row["step"], {}).update(known)
+    names = sorted({name for row in by_step.values() for name in row} - {"step"})
+    curve = pd.DataFrame({"step": pd.Series(list(by_step), dtype=int)})
+    columns = {name: [row.get(name) for row in by_step.values()] for name in names}
+    series = {
+        name: pd.Series(values, dtype=float if _are_numbers(values) else object)
+        for name, values in columns.items()
+    }
+    return curve.assign(**series)
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    return all(value is None or type(value) in (int, float) for value in values)

@@ -23,17 +23,26 @@ class Outcome:
 
 
 def write_tables(
-    plan_path: str | Path, runs_root: str | Path, reports_dir: str | Path, *, figures: bool = True
+    plan_path: str | Path,
+    runs_root: str | Path,
+    reports_dir: str | Path,
+    *,
+    source: str = "runs",
+    figures: bool = True,
 ) -> Outcome:
-    """Writes reports/tables/<table>.{md,tex,html,csv} and reports/figures/*.{png,svg}."""
+    """Writes reports/tables/<table>.{md,tex,html,csv} and reports/figures/*.{png,svg}.
+
+    Runs are read from `runs_root`, and with source "wandb" from the plan's W&B project.
+    """
     from .exact_facts import violations
-    from .frame import load_plan, plan_frame
+    from .frame import load_plan, plan_frame, wandb_project
     from .render import FORMATS
     from .table import build_table
     from .tuning import choose
 
     plan = load_plan(plan_path)
-    plan, frame, chosen = choose(plan, plan_frame(plan, runs_root))
+    root = wandb_project(plan) if source == "wandb" else runs_root
+    plan, frame, chosen = choose(plan, plan_frame(plan, root, source=source))
     frame["tuned"] = [str(chosen[run_id]) if run_id in chosen else "" for run_id in frame["run_id"]]
     tables = [build_table(name, plan, frame) for name in plan["tables"]]
     files = []
@@ -45,7 +54,7 @@ def write_tables(
     if figures:
         from .figures import write_figures
 
-        files += write_figures(plan, frame, runs_root, Path(reports_dir) / "figures")
+        files += write_figures(plan, frame, Path(reports_dir) / "figures")
     return Outcome(tables, violations(frame), files)
 
 

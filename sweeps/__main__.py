@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--profile", default="quick", help="quick, cpu, gpu or paper")
         command.add_argument("--seeds", type=int, help="seeds an arm (default: the profile's)")
         command.add_argument("--runs", default="runs", help="where run folders are kept")
+        command.add_argument(
+            "--source", default="runs", help="of tables: runs, wandb-offline or wandb (the server)"
+        )
         command.add_argument("--data", default="data", help="where data sets are")
         command.add_argument("--reports", default="reports", help="where tables are written")
         command.add_argument(

@@ -113,7 +113,8 @@ def tables(options: argparse.Namespace, runs: Path) -> int:
         and not plan_path(runs, sweep=options.sweep, profile=options.profile).exists()
     ):
         runs = RESULTS
-    outcome = write_tables(_existing_plan(options, runs), runs, options.reports)
+    plan_file = _existing_plan(options, runs)
+    outcome = write_tables(plan_file, runs, options.reports, source=options.source)
     print_outcome(outcome)
     console.print(f"wrote {len(outcome.files)} files to {options.reports}")
     return outcome.exit_code

@@ -1,9 +1,9 @@
 """A study's figures, as PNG and SVG. Each study has a module here: `analysis/figures/<study>.py`.
 
-It declares FIGURES: a name for each function of (plan, frame, runs_root) that draws one. A study
+It declares FIGURES: a name for each function of (plan, frame) that draws one. A study
 without a module has no figures.
 
-    files = write_figures(plan, frame, "results", Path("reports/figures"))
+    files = write_figures(plan, plan_frame(plan, "results"), Path("reports/figures"))
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    Draw = Callable[[Mapping[str, Any], pd.DataFrame, Path], Figure]
+    Draw = Callable[[Mapping[str, Any], pd.DataFrame], Figure]
 
 
 def figures_of(study: str) -> dict[str, Draw]:
@@ -32,9 +32,7 @@ def figures_of(study: str) -> dict[str, Draw]:
     return importlib.import_module(module).FIGURES
 
 
-def write_figures(
-    plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: str | Path, folder: Path
-) -> list[Path]:
+def write_figures(plan: Mapping[str, Any], frame: pd.DataFrame, folder: Path) -> list[Path]:
     """Writes <sweep>_<figure>.{png,svg} for each of the study's figures; returns the files.
 
     A plan without a finished run has none.
@@ -46,7 +44,7 @@ def write_figures(
     for name in figures_of(plan["study"]):
         for suffix in ("png", "svg"):
             path = folder / f"{plan['sweep']}_{name}.{suffix}"
-            path.write_bytes(image(name, plan, frame, runs_root, suffix=suffix))
+            path.write_bytes(image(name, plan, frame, suffix=suffix))
             files.append(path)
     return files
 
@@ -55,7 +53,6 @@ def image(
     name: str,
     plan: Mapping[str, Any],
     frame: pd.DataFrame,
-    runs_root: str | Path,
     *,
     suffix: str = "png",
 ) -> bytes:
@@ -65,7 +62,7 @@ def image(
     matplotlib.use("Agg")
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        figure = figures_of(plan["study"])[name](plan, frame, Path(runs_root))
+        figure = figures_of(plan["study"])[name](plan, frame)
         metadata = {"Date": None} if suffix == "svg" else {"Software": None}
         figure.savefig(file, format=suffix, dpi=180, bbox_inches="tight", metadata=metadata)
     return file.getvalue()

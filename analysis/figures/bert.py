@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import cells
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 BASELINE, OTHER, DEGENERATE = COLOURS[1], COLOURS[0], "#8a8f98"
 
 
-def scores(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Path) -> Figure:
+def scores(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
     """One panel a task, one row a variant: a dot a pre-training seed, the mean and its interval.
 
     A dashed line marks the baseline's mean, a dotted one the majority class; a hollow dot is a

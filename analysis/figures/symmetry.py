@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..arm_rows import arms
 from ..cells import measure
 from ..columns import Arm
-from ..frame import history
+from ..frame import histories
 from .style import COLOURS, DASHES, line_handle
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 MEASURE = "validation/exact_match"
 
 
-def learning_curves(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Path) -> Figure:
+def learning_curves(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
     """One panel per position encoding, one colour per arm, one thin line per seed.
 
     A dot ends a seed's line: a converged one stops before the budget.
@@ -28,6 +27,7 @@ def learning_curves(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Pat
     from matplotlib.figure import Figure
 
     finished = _finished(plan, frame)
+    curves = dict(histories(frame))
     positions = list(dict.fromkeys(arm.factors.get("position") for arm in finished))
     named = list(dict.fromkeys(_name(arm, finished) for arm in finished))
     styles = {
@@ -40,7 +40,7 @@ def learning_curves(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Pat
         for arm in finished:
             if arm.factors.get("position") == position:
                 colour, dash = styles[_name(arm, finished)]
-                _seeds(panel, arm, runs_root, color=colour, linestyle=dash)
+                _seeds(panel, arm, curves, color=colour, linestyle=dash)
         _log_steps(panel)
         panel.set_ylim(-0.03, 1.03)
         panel.set_title(f"position encoding: {position}", loc="left")
@@ -58,9 +58,9 @@ def _finished(plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Arm]:
     return [arm for arm in arms(plan, frame) if len(arm.runs)]
 
 
-def _seeds(panel: Axes, arm: Arm, runs_root: Path, **style: Any) -> None:
-    for run in arm.runs.itertuples():
-        curve = history(runs_root / str(run.study) / str(run.run_id))
+def _seeds(panel: Axes, arm: Arm, curves: Mapping[str, pd.DataFrame], **style: Any) -> None:
+    for run_id in arm.runs["run_id"]:
+        curve = curves[run_id]
         if MEASURE not in curve:
             continue
         curve = curve[curve[MEASURE].notna() & (curve["step"] > 0)]
@@ -99,7 +99,7 @@ def _ceiling(panel: Axes, finished: list[Arm], position: Any) -> None:
         )
 
 
-def heat_map(plan: Mapping[str, Any], frame: pd.DataFrame, runs_root: Path) -> Figure:
+def heat_map(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
     """Mean exact match: mask, position and depth down, residual connections across."""
     import numpy as np
     from matplotlib import colormaps

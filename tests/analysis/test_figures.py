@@ -17,7 +17,7 @@ def test_a_study_declares_its_figures_and_one_without_any_has_none():
 
 def test_the_scores_figure_has_a_panel_a_task_and_a_row_a_variant(bert):
     bert.cell("bag_of_words", "spans", [0.1, 0.2])
-    figure = scores(bert.plan, plan_frame(bert.plan, bert.root), bert.root)
+    figure = scores(bert.plan, plan_frame(bert.plan, bert.root))
     assert [panel.get_title(loc="left") for panel in figure.axes] == [
         *("coherence", "entailment", "paraphrase", "sentiment", "spans")
     ]
@@ -33,21 +33,19 @@ def test_the_scores_figure_has_a_panel_a_task_and_a_row_a_variant(bert):
 
 def test_a_seed_with_a_degenerate_run_is_hollow(bert):
     bert.cell("rtl", "spans", [0.1, 0.5], degenerate=[1.0, 0.0])
-    figure = scores(bert.plan, plan_frame(bert.plan, bert.root), bert.root)
+    figure = scores(bert.plan, plan_frame(bert.plan, bert.root))
     dots = [line for line in figure.axes[-1].lines if line.get_marker() == "o"]
     assert [dot.get_markerfacecolor() == "white" for dot in dots[-2:]] == [True, False]
 
 
 def test_a_plan_without_finished_runs_has_no_figures(bert, tmp_path):
     frame = plan_frame(bert.plan, tmp_path / "empty")
-    assert write_figures(bert.plan, frame, tmp_path / "empty", tmp_path / "figures") == []
+    assert write_figures(bert.plan, frame, tmp_path / "figures") == []
 
 
 def test_equal_runs_give_equal_images(bert):
     frame = plan_frame(bert.plan, bert.root)
     for suffix, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
-        once, twice = (
-            image("scores", bert.plan, frame, bert.root, suffix=suffix) for _ in range(2)
-        )
+        once, twice = (image("scores", bert.plan, frame, suffix=suffix) for _ in range(2))
         assert once == twice
         assert once.startswith(start)

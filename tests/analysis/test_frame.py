@@ -68,8 +68,10 @@ def test_an_empty_folder_gives_an_empty_frame(tmp_path):
 
 
 def test_other_sources_are_refused_with_those_that_exist(tmp_path):
-    with pytest.raises(UserError, match="expected one of: runs"):
-        collect("wandb", root=tmp_path)
+    with pytest.raises(UserError, match="Did you mean 'wandb-offline'"):
+        collect("wandb-ofline", root=tmp_path)
+    with pytest.raises(UserError, match="need source='wandb'"):
+        collect("runs", root=tmp_path, group="arm")
     with pytest.raises(UserError, match="no folder of runs"):
         collect(root=tmp_path / "nowhere")
 
