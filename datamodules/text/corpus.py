@@ -78,7 +78,7 @@ def token_dtype(vocab_size: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if vocab_size <= 2**16 else np.uint32
 
 
-def offsets(lengths: Sequence[int]) -> Ints:
+def offsets(lengths: Sequence[int] | Ints) -> Ints:
     """[2, 3] -> [0, 2, 5]."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
@@ -99,8 +99,8 @@ class Split(NamedTuple):
 def split(corpus: Corpus, held_out: float, *, at_least: int) -> Split:
     """A share `held_out` of the documents each for validation and for test.
 
-    Chosen by the documents' content: no run's seed, no order of files and no vocabulary-free detail
-    can move a document, and two copies of one document always fall on the same side.
+    Chosen by the documents' content: no run's seed and no order of files can move a document, and
+    two copies of one document always fall on the same side.
     at_least: the smallest number of documents in each part.
     """
     size = max(at_least, round(held_out * len(corpus)))

@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.text.corpus import Corpus, document_hash, token_dtype
+from datamodules.text.corpus import Corpus, Ints, document_hash, token_dtype
 
 CHUNK = 1 << 24
 META = "meta.json"
@@ -81,7 +80,7 @@ def _checksum(path: Path) -> int:
 
 
 class CorpusWriter:
-    """with CorpusWriter(folder, vocabulary) as writer: writer.add(sentences of a document)
+    """with CorpusWriter(folder, vocabulary) as writer: writer.add(tokens, sentence lengths)
 
     The folder appears, complete, when the block ends without an exception.
     """
@@ -92,8 +91,7 @@ class CorpusWriter:
         self.temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
         self.vocabulary = vocabulary
         self.dtype = np.dtype(token_dtype(len(vocabulary)))
-        self.num_tokens = 0
-        self.sentences: list[int] = []
+        self.num_tokens = self.num_sentences = 0
 
     def __enter__(self) -> CorpusWriter:
         self.temporary.mkdir(parents=True)
@@ -101,19 +99,19 @@ class CorpusWriter:
             name: (self.temporary / f"{name}.bin").open("wb")
             for name in ("tokens", "sentences", "documents", "hashes")
         }
-        self.num_sentences = 0
         for name in ("sentences", "documents"):
             self._write(name, np.zeros(1, np.int64))
         return self
 
-    def add(self, document: Sequence[Sequence[int]]) -> None:
-        """The token ids of a document's sentences; empty ones are left out."""
-        lengths = [len(sentence) for sentence in document if len(sentence)]
-        if not lengths:
+    def add(self, tokens: NDArray, lengths: Ints) -> None:
+        """A document: its tokens, and the number of each of its sentences; empty ones are left
+        out."""
+        lengths = lengths[lengths > 0]
+        if not len(lengths):
             return
-        tokens = np.array([token for sentence in document for token in sentence], self.dtype)
+        tokens = tokens.astype(self.dtype)
         self._write("tokens", tokens)
-        self._write("sentences", self.num_tokens + np.cumsum(lengths, dtype=np.int64))
+        self._write("sentences", self.num_tokens + np.cumsum(lengths))
         self.num_tokens += len(tokens)
         self.num_sentences += len(lengths)
         self._write("documents", np.array([self.num_sentences], np.int64))

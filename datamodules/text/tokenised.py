@@ -22,14 +22,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from datamodules.contents import find, identity_of, user_cache
-from datamodules.text.corpus import Corpus
+from datamodules.text.corpus import Corpus, offsets
 from datamodules.text.documents import documents
 from datamodules.text.progress import Progress
 from datamodules.text.sentences import sentences
 from datamodules.text.store import CorpusWriter, Damaged, open_corpus
 
 VERSION = 1  # raised when the rules of splitting, encoding or training change
-DOCUMENTS_AT_A_TIME = 256
+CHARACTERS_AT_A_TIME = 1_000_000  # about 100 MB while they are encoded
 
 
 def tokenised(
@@ -99,9 +99,12 @@ def _tokenise(
     with Progress(f"Tokenising {name}") as progress, CorpusWriter(to, tokens) as writer:
         for texts in _batches(documents(source, progress)):
             split = [sentences(text) for text in texts]
-            encoded = iter(wordpiece.encode(itertools.chain(*split)))
+            encoded, lengths = wordpiece.encode(itertools.chain(*split))
+            begin = offsets(lengths)
+            last = 0
             for document in split:
-                writer.add(list(itertools.islice(encoded, len(document))))
+                first, last = last, last + len(document)
+                writer.add(encoded[begin[first] : begin[last]], lengths[first:last])
     if not writer.num_sentences:
         shutil.rmtree(to)
         raise ValueError(f"{source} holds no text: expected at least a few documents")
@@ -118,9 +121,15 @@ def _counted(source: Path | str, name: str) -> Counter[str]:
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    iterator = iter(texts)
-    while batch := list(itertools.islice(iterator, DOCUMENTS_AT_A_TIME)):
-        yield batch
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if characters >= CHARACTERS_AT_A_TIME:
+            yield batch
+            batch, characters = [], 0
+    yield batch
 
 
 def _writable(folder: Path) -> bool:

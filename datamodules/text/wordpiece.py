@@ -1,7 +1,8 @@
 """WordPiece by the `tokenizers` library: BERT's normalisation, punctuation and longest match.
 
     wordpiece = WordPiece(read_vocabulary(path), lowercase=True)
-    wordpiece.encode(["Embeddings work."])      # [[7861, 8270, 4667, 2015, 2147, 1012]]
+    wordpiece.encode(["Embeddings work.", "No."])
+    # tokens [7861 8270 4667 2015 2147 1012 2053 1012], and of each sentence how many: [6 2]
     vocabulary = train(counts, 8192, lowercase=True)
 
 Text is encoded a blank-separated chunk at a time and each chunk once: normalisation and matching
@@ -11,14 +12,19 @@ token that is written in the text ("[SEP]") is punctuation and letters, never th
 
 from __future__ import annotations
 
+import itertools
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from datamodules.text.corpus import SPECIAL_TOKENS
+from datamodules.text.corpus import SPECIAL_TOKENS, Ints
 from datamodules.text.documents import open_binary
+from datamodules.text.sequences import ranges
 
 MOST_REMEMBERED = 1_000_000  # chunks, about 250 MB
 MOST_COUNTED = 3_000_000  # different chunks, about 400 MB; beyond it the rarest are dropped
@@ -36,18 +42,35 @@ class WordPiece:
             models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=LONGEST_WORD),
             lowercase,
         )
-        self.remembered: dict[str, tuple[int, ...]] = {}
+        self._forget()
 
-    def encode(self, sentences: Iterable[str]) -> list[list[int]]:
-        """The ids of each sentence, without [CLS] and [SEP]. Best given thousands at a time."""
+    def _forget(self) -> None:
+        # A chunk's number, and where its tokens lie: pieces[begin[number] : begin[number + 1]].
+        self.numbers: dict[str, int] = {}
+        self.pieces = array("I")
+        self.begin = array("q", [0])
+
+    def encode(self, sentences: Iterable[str]) -> tuple[NDArray[np.uint32], Ints]:
+        """(the ids of all sentences in a row, the number of each), without [CLS] and [SEP]. Best
+        given thousands of sentences at a time."""
         split = [sentence.split(" ") for sentence in sentences]
-        if len(self.remembered) > MOST_REMEMBERED:
-            self.remembered.clear()
-        known = self.remembered
-        missing = list(dict.fromkeys(c for chunks in split for c in chunks if c not in known))
-        encoded = self.tokenizer.encode_batch_fast(missing, add_special_tokens=False)
-        known.update((c, tuple(e.ids)) for c, e in zip(missing, encoded, strict=True))
-        return [[i for chunk in chunks for i in known[chunk]] for chunks in split]
+        chunks = list(itertools.chain.from_iterable(split))
+        if len(self.numbers) > MOST_REMEMBERED:
+            self._forget()
+        missing = list(set(chunks).difference(self.numbers))
+        for encoding in self.tokenizer.encode_batch_fast(missing, add_special_tokens=False):
+            self.pieces.extend(encoding.ids)
+            self.begin.append(len(self.pieces))
+        first = len(self.numbers)
+        self.numbers.update(zip(missing, range(first, first + len(missing)), strict=True))
+
+        numbers = np.fromiter(map(self.numbers.__getitem__, chunks), np.int64, len(chunks))
+        begin = np.frombuffer(self.begin, np.int64)
+        sizes = begin[numbers + 1] - begin[numbers]
+        tokens = np.frombuffer(self.pieces, np.uint32)[ranges(begin[numbers], sizes)]
+        last = np.cumsum([len(sentence) for sentence in split], dtype=np.int64) - 1
+        ends = np.cumsum(sizes)[last]
+        return tokens, np.diff(ends, prepend=0)
 
 
 def _tokenizer(model: models.Model, lowercase: bool) -> Tokenizer:

@@ -30,19 +30,26 @@ SMALL = [
 ]
 
 
+def encode(tokenizer: WordPiece, *sentences: str) -> list[list[int]]:
+    tokens, lengths = tokenizer.encode(sentences)
+    assert lengths.sum() == len(tokens)
+    ends = lengths.cumsum()
+    return [tokens[end - n : end].tolist() for end, n in zip(ends, lengths, strict=True)]
+
+
 def oracle(vocabulary: list[str], lowercase: bool, folder: Path):
     legacy = pytest.importorskip("transformers.models.bert.tokenization_bert_legacy")
     path = folder / "vocab.txt"
     path.write_text("\n".join(vocabulary), encoding="utf-8")
     tokenizer = legacy.BertTokenizerLegacy(str(path), do_lower_case=lowercase)
 
-    def encode(text: str) -> list[int]:
+    def tokenize(text: str) -> list[int]:
         # Its added tokens would take "[SEP]" out of the text; its steps are asked one by one.
         words = tokenizer.basic_tokenizer.tokenize(text)
         pieces = [p for w in words for p in tokenizer.wordpiece_tokenizer.tokenize(w)]
         return tokenizer.convert_tokens_to_ids(pieces)
 
-    return encode
+    return tokenize
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,10 @@ def test_it_equals_transformers_tokenizer(small, lowercase):
     @settings(max_examples=200, deadline=None)
     @given(st.text(st.sampled_from("abcdefghijABCé Á.,!'-[]#中\t\u00a0"), max_size=40))
     def check(text):
-        assert WordPiece(SMALL, lowercase=lowercase).encode([text]) == [small[lowercase](text)]
+        assert (
+            encode(WordPiece(SMALL, lowercase=lowercase), text, text)
+            == [small[lowercase](text)] * 2
+        )
 
     check()
 
@@ -67,21 +77,21 @@ def test_it_equals_transformers_tokenizer(small, lowercase):
 def test_it_equals_transformers_tokenizer_on_the_official_vocabulary(tmp_path):
     vocabulary = read_vocabulary(OFFICIAL)
     assert len(vocabulary) == 30522
-    encode = oracle(vocabulary, True, tmp_path)
+    expected = [oracle(vocabulary, True, tmp_path)(text) for text in TEXT]
     tokenizer = WordPiece(vocabulary, lowercase=True)
     for _ in range(2):  # the second time from memory
-        assert tokenizer.encode(TEXT) == [encode(text) for text in TEXT]
+        assert encode(tokenizer, *TEXT) == expected
 
 
 def test_forgetting_changes_nothing(monkeypatch):
-    expected = WordPiece(SMALL, lowercase=True).encode(TEXT)
+    expected = encode(WordPiece(SMALL, lowercase=True), *TEXT)
     monkeypatch.setattr(module, "MOST_REMEMBERED", 3)
     tokenizer = WordPiece(SMALL, lowercase=True)
-    assert [tokenizer.encode([text])[0] for text in TEXT] == expected
+    assert [encode(tokenizer, text)[0] for text in TEXT] == expected
 
 
 def test_a_special_token_in_the_text_is_text():
-    ids = WordPiece(SMALL, lowercase=False).encode(["[MASK]"])[0]
+    (ids,) = encode(WordPiece(SMALL, lowercase=False), "[MASK]")
     assert SMALL.index("[MASK]") not in ids
 
 
@@ -103,7 +113,7 @@ def test_a_trained_vocabulary_holds_special_tokens_characters_and_frequent_words
     assert "zebra" not in vocabulary, "it occurs once"
     assert len(set(vocabulary)) == len(vocabulary) <= 60
     assert "Ban" in train(WORDS, 60, lowercase=False)
-    assert WordPiece(vocabulary, lowercase=True).encode(["BANANA,"]) == [
+    assert encode(WordPiece(vocabulary, lowercase=True), "BANANA,") == [
         [vocabulary.index("banana"), vocabulary.index(",")]
     ]
 
