@@ -3,7 +3,7 @@
     contents_digest(Path("data/corpus"))              SHA-256 of a file, or of a folder's files
     identity_of("corpus/books.txt", Path("data"))     what a setting that names data stands for
 
-Standard library only: a run's identity is computed before anything heavy is imported.
+Nothing heavy is imported: a run's identity is computed before torch or numpy are.
 """
 
 from __future__ import annotations
@@ -46,9 +46,13 @@ def visible_files(folder: Path) -> list[Path]:
 
 def identity_of(value: str, data_dir: Path) -> str:
     """What stands for a setting that names data in a run's identity: the digest of the contents
-    below data_dir; a generated corpus and a hub data set at a commit are their own names."""
-    if value == GENERATED or value.startswith("hub:"):
-        if value != GENERATED and not HUB.fullmatch(value):
+    below data_dir; the version of a generated corpus; a hub data set's name and commit."""
+    if value == GENERATED:
+        from datamodules.microworld.documents import VERSION
+
+        return f"{GENERATED}/{VERSION}"
+    if value.startswith("hub:"):
+        if not HUB.fullmatch(value):
             raise ValueError(
                 f"{value} names no version: expected hub:<dataset>@<commit> or "
                 "hub:<dataset>:<configuration>@<commit> with a commit of 40 hex digits, so that "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from datamodules import contents
 from datamodules.contents import contents_digest, identity_of
+from datamodules.microworld import documents
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(tmp_path):
 def test_what_stands_for_a_setting(tmp_path):
     write(tmp_path / "books.txt", "some text")
     assert identity_of("books.txt", tmp_path) == hashlib.sha256(b"some text").hexdigest()
-    assert identity_of("microworld", tmp_path) == "microworld"
+    assert identity_of("microworld", tmp_path) == f"microworld/{documents.VERSION}"
     pinned = "hub:wikitext:wikitext-2-raw-v1@" + "0123456789" * 4
     assert identity_of(pinned, tmp_path) == pinned
 
@@ -93,8 +94,17 @@ def test_what_names_nothing_is_one_clear_sentence(tmp_path, setting, message):
         identity_of(setting, tmp_path)
 
 
-def test_it_needs_the_standard_library_only():
-    tree = ast.parse(Path(contents.__file__).read_text(encoding="utf-8"))
-    names = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    names += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-    assert {str(name).split(".")[0] for name in names} <= set(sys.stdlib_module_names)
+def test_another_version_of_the_generated_language_is_another_corpus(tmp_path, monkeypatch):
+    before = identity_of("microworld", tmp_path)
+    monkeypatch.setattr(documents, "VERSION", documents.VERSION + 1)
+    assert identity_of("microworld", tmp_path) != before
+
+
+def test_nothing_heavy_is_imported():
+    script = (
+        "import sys; from pathlib import Path; from datamodules.contents import identity_of; "
+        "identity_of('microworld', Path()); print({'numpy', 'torch'} & set(sys.modules))"
+    )
+    root = Path(contents.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
+    assert done.stdout.strip() == "set()", done.stderr
