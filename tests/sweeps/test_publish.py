@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from pandas.testing import assert_frame_equal
 
+from analysis import cache, collect, histories
 from experiments.errors import UserError
+from experiments.wandb_client import read_offline_run
 from sweeps.launcher import Slot
 from sweeps.plan import freeze, load_plan
 from sweeps.publish import publish, with_tables
@@ -15,12 +19,41 @@ from sweeps.reconcile import reconcile
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path / "cache")
+
+
 def test_the_readmes_tables_are_those_of_results() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     plan_file = ROOT / "results" / "plans" / "symmetry-quick.json"
     assert "| causal | none | all | 2 | 5/5" in text
     from_results = with_tables(text, plan_file, Path("results"))
     assert text == from_results
+
+
+def test_they_are_those_of_the_published_wandb_files_too() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    plan_file = ROOT / "results" / "plans" / "symmetry-quick.json"
+    assert "Source: runs (results)" in text
+    from_wandb = with_tables(text, plan_file, Path("results"), source="wandb-offline")
+    assert text.replace("Source: runs (", "Source: wandb-offline (") == from_wandb
+
+
+def test_the_published_frame_and_curves_are_the_same_from_either_source() -> None:
+    here, there = (collect(source, root=ROOT / "results") for source in ("runs", "wandb-offline"))
+    assert len(here) == len(list(ROOT.glob("results/*/*/DONE")))
+    assert there.attrs["left_out"] == {}
+    assert_frame_equal(here, there, check_exact=True)
+    curves = dict(histories(there))
+    for run_id, curve in histories(here):
+        assert len(curve) > 1
+        assert_frame_equal(curve, curves[run_id], check_exact=True)
+
+
+def test_a_study_is_published_in_a_few_megabytes() -> None:
+    files = [path for path in ROOT.glob("results/symmetry/**/*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 3e6
 
 
 def test_every_published_run_is_in_its_plan_and_finished() -> None:
@@ -40,3 +73,20 @@ def test_publishing_keeps_what_tables_need(planned, tmp_path, recorder) -> None:
     here, there = (with_tables(block, path, root) for root in (tmp_path / "runs", results))
     assert here.replace(str(tmp_path / "runs"), str(results)) == there
     assert "| causal | none | all | 2 | 0/1" in there
+    assert_frame_equal(collect(root=results), collect("wandb-offline", root=results))
+    (file, *_) = files = sorted(results.rglob("*.wandb"))
+    run = read_offline_run(file)
+    assert {"sweep:tiny", "symmetry"} < set(run.tags)
+    assert run.group in {planned_run["arm"] for planned_run in plan["runs"]}
+
+    # Again: nothing is written anew but what has changed.
+    contents = {path: path.read_bytes() for path in files}
+    folder = tmp_path / "runs" / "symmetry" / file.parents[2].name
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result["metrics"]["exact_match"] = 0.125
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    publish(path, tmp_path / "runs", results)
+    kept = {path for path in files if path.exists() and path.read_bytes() == contents[path]}
+    assert kept == set(files) - {file}
+    metrics = collect("wandb-offline", root=results).set_index("run_id")["metrics.exact_match"]
+    assert metrics[folder.name] == 0.125
