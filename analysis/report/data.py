@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import UserError
 
-from .. import exact_facts
-from ..claims import changed, load_claims
+from .. import claim_rows, exact_facts
 from ..columns import metric
 from ..frame import load_plan, plan_frame
-from ..judgement import Judgement, in_plan, judge
+from ..judgement import Judgement, judge
 from ..table import build_table
 from ..tuning import choose
 from . import claims, curves, effects, runs
@@ -84,7 +84,10 @@ def study_data(plan_path: Path, runs_root: Path) -> dict[str, Any]:
         "claims": claims.cards(judged, judgements, arms),
         "forest": effects.forest(judged, kept, judgements),
         "arm_effects": effects.arm_panels(kept, arms, metrics),
-        "tables": [build_table(name, judged, kept) for name in plan["tables"]],
+        # Violations stand once, above everything.
+        "tables": [
+            replace(build_table(name, judged, kept), violations=[]) for name in plan["tables"]
+        ],
         "arms": arms,
         "curves": curves.curves_of(
             _folders(frame, runs_root), [f"validation/{name}" for name in headline]
@@ -113,11 +116,8 @@ def _result_metric(name: str) -> str:
 
 def _notes(plan: Mapping[str, Any]) -> list[str]:
     """Claims that this plan does not judge, and claims that moved after it."""
-    if not plan["claims"]:
-        return ["This plan has no claims."]
-    absent = in_plan(plan)[1]
-    notes = [f"Claim {name} needs a cell that this plan lacks." for name in absent]
-    return notes + [f"{note}." for note in changed(plan["claims"], load_claims(plan["study"]))]
+    notes = claim_rows.notes(plan) if plan["claims"] else ["This plan has no claims."]
+    return [f"{note[0].upper()}{note[1:]}" for note in notes]
 
 
 def _folders(frame: pd.DataFrame, root: Path) -> dict[str, Path]:

@@ -54,22 +54,27 @@ def forest(
 def arm_panels(
     frame: pd.DataFrame, arms: Sequence[Arm], metrics: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """One panel a metric (name -> label): each arm's seeds, mean and interval of the mean.
+    """One panel a metric (name -> label) and group: each arm's seeds, mean and its interval.
 
     Steps to convergence are on a logarithmic axis; a censored seed is marked as open.
     """
     return [
         panel
         for name, label in metrics.items()
-        if (panel := _arm_panel(frame, arms, name, label))["rows"]
+        for group in dict.fromkeys(arm.group for arm in arms)
+        if (panel := _arm_panel(frame, arms, name, label, group))["rows"]
     ]
 
 
-def _arm_panel(frame: pd.DataFrame, arms: Sequence[Arm], name: str, label: str) -> dict[str, Any]:
+def _arm_panel(
+    frame: pd.DataFrame, arms: Sequence[Arm], name: str, label: str, group: str
+) -> dict[str, Any]:
     rows = []
     for i, arm in enumerate(arms):
+        if arm.role == "parent" or arm.group != group:
+            continue
         measured = measure(rows_of(frame, set(arm.runs)), name)
-        if arm.role != "parent" and len(measured.values):
+        if len(measured.values):
             mean = contrast_of([measured.groups], weights=[1])
             rows.append((i, measured, mean.estimate, mean.interval(1 - ALPHA)))
     is_steps = name == "log_steps"
@@ -80,6 +85,7 @@ def _arm_panel(frame: pd.DataFrame, arms: Sequence[Arm], name: str, label: str) 
     scale = logarithmic(shown) if is_steps else linear(shown, within=within)
     return {
         "metric": "steps to convergence" if is_steps else label,
+        "group": group,
         "ticks": scale.ticks,
         "censored": any(m.censored.any() for _, m, _, _ in rows),
         "rows": [

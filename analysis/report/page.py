@@ -78,7 +78,10 @@ def _client(study: Mapping[str, Any]) -> dict[str, Any]:
         "runs": {
             run["id"]: {
                 "config": study["configs"][run["id"]],
-                "origin": run["origin"],
+                "origin": {
+                    **{f"parent {i}": parent for i, parent in enumerate(run["parents"])},
+                    **run["origin"],
+                },
                 "reason": run["reason"],
                 **{key: [run[key].get(name) for name in names[key]] for key in names},
             }

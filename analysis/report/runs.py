@@ -45,7 +45,7 @@ def run_list(
                     "metrics": metrics,
                     "cost": cost,
                     "origin": {name: str(row[name]) for name in PER_RUN if name in row},
-                    "parents": [str(parent) for parent in run.get("parents") or []],
+                    "parents": [f"{p['run_id']}, step {p['step']}" for p in run["parents"]],
                 }
             )
     return rows

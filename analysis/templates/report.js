@@ -54,10 +54,13 @@ class Curves {
     this.figure = figure;
     this.chart = figure.querySelector(".chart");
     this.hidden = new Set(this.study.arms.flatMap((arm, i) => (arm.role === "aa" ? [i] : [])));
-    this.state = { metric: figure.querySelector("select").value, lines: "mean", axis: "log" };
+    this.state = { group: figure.querySelector("[data-control=group]")?.value ?? this.study.arms[0].group, lines: "mean", axis: "log" };
     figure.addEventListener("change", (event) => {
       const control = event.target.dataset.control;
-      if (control) { this.state[control] = event.target.value; this.update(control === "metric"); }
+      if (!control) return;
+      this.state[control] = event.target.value;
+      if (control === "group") this.metrics();
+      this.update(control === "metric" || control === "group");
     });
     for (const button of figure.querySelectorAll("[data-show]")) {
       button.addEventListener("click", () => {
@@ -72,6 +75,7 @@ class Curves {
       const now = this.steps.indexOf(this.at);
       this.read(this.steps[Math.min(Math.max(now + by, 0), this.steps.length - 1)]);
     });
+    this.metrics();
     let width = 0;
     new ResizeObserver(([entry]) => {
       const now = Math.round(entry.contentRect.width);
@@ -80,11 +84,21 @@ class Curves {
     this.update(true);
   }
 
-  // The arms that have the metric, each with its seeds' curves as [[step, value], ...].
+  // Offers the metrics that some run of the group has a curve of; keeps the chosen one if it can.
+  metrics() {
+    const select = this.figure.querySelector("[data-control=metric]"), { metrics, runs } = this.study.curves;
+    const ids = this.study.arms.filter((arm) => arm.group === this.state.group).flatMap((arm) => arm.runs);
+    const offered = metrics.filter((name) => ids.some((id) => runs[id]?.[name]));
+    const label = (name) => { const [split, ...rest] = name.split("/"); return rest.length ? `${rest.join("/").replaceAll("_", " ")}, ${split}` : name; };
+    select.replaceChildren(...offered.map((name) => element("option", { value: name }, label(name))));
+    this.state.metric = select.value = offered.includes(this.state.metric) ? this.state.metric : offered[0] ?? "";
+  }
+
+  // The arms of the group that have the metric, each with its seeds' curves as [[step, value], ...].
   update(rebuild) {
     const { runs, steps } = this.study.curves, isLog = this.state.axis === "log";
     this.shown = this.study.arms.map((arm, index) => {
-      const seeds = arm.runs.filter((id) => runs[id]?.[this.state.metric]).map((id) => {
+      const seeds = arm.group !== this.state.group ? [] : arm.runs.filter((id) => runs[id]?.[this.state.metric]).map((id) => {
         const [place, values] = runs[id][this.state.metric];
         return steps[place].map((step, i) => [step, values[i]]).filter(([step]) => !isLog || step > 0);
       }).filter((curve) => curve.length);

@@ -72,7 +72,10 @@ def test_an_arm_is_named_by_its_variant_and_task_or_by_what_differs_from_the_bas
         "ltr (pretrain)",
         "base (pretrain)",
     ]
-    assert [arm.colour for arm in arms] == [0, 1, 2, GREY, 3, 4]
+    # A variant keeps its colour; a dash tells its tasks apart.
+    assert [arm.colour for arm in arms] == [0, 1, 1, GREY, 1, 0]
+    assert arms[1].dash != arms[2].dash
+    assert [arm.group for arm in arms] == ["spans", "spans", "tags", "spans", *["pretrain"] * 2]
 
 
 def test_more_arms_than_colours_differ_by_their_dash(toy):
@@ -133,10 +136,13 @@ def test_effects_have_a_row_a_claim_and_the_baseline_against_itself(full_toy):
 
 def test_arm_effects_show_every_seed_of_every_arm_but_no_parent(full_toy):
     data = data_of(full_toy)
-    (panel,) = data["arm_effects"]
-    names = [data["arms"][row["arm"]].name for row in panel["rows"]]
-    assert names == ["base, spans", "ltr, spans", "base, tags", "ltr, tags", "A/A: base, spans"]
-    assert [dot["at"] for dot in panel["rows"][0]["seeds"]] == [80.0, 82.0, 81.0]
+    panels = data["arm_effects"]
+    names = {p["group"]: [data["arms"][row["arm"]].name for row in p["rows"]] for p in panels}
+    assert names == {
+        "spans": ["base, spans", "ltr, spans", "A/A: base, spans"],
+        "tags": ["base, tags", "ltr, tags"],
+    }
+    assert [dot["at"] for dot in panels[0]["rows"][0]["seeds"]] == [80.0, 82.0, 81.0]
 
 
 def test_an_axis_has_round_ticks_and_places_in_percent():

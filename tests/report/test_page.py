@@ -273,7 +273,7 @@ def test_every_state_of_a_study_has_its_place(full_toy, visit, tmp_path):
     ]
     assert page.get_by_text("1 of 19 planned runs are not in this report").is_visible()
     assert page.locator(".card .badge").all_inner_texts() == ["agrees", "not comparable"]
-    page.get_by_label("Metric").select_option("train/token_loss")
+    page.get_by_label("Show").select_option("pretrain")
     assert page.locator(".chart path.line").count() == 1
     page.get_by_label("Status").select_option("unfinished")
     assert page.locator("tbody tr[data-run]:not([hidden])").count() == 1
