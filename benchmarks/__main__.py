@@ -3,6 +3,7 @@
 python -m benchmarks                     all of them, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
+python -m benchmarks microworld          what a bag of words scores on its tasks
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
 """
 
@@ -23,6 +24,7 @@ def main(arguments: list[str]) -> int:
     overhead.add_argument("--runs", type=int, default=200)
     coverage = commands.add_parser("coverage", help="how often intervals hold the truth")
     coverage.add_argument("--repetitions", type=int, default=4000)
+    commands.add_parser("microworld", help="what a bag of words scores on microworld's tasks")
     commands.add_parser("planning", help="a plan of 1,000 runs, and their status")
     storm = commands.add_parser("storm", help="a sweep under random kill -9")
     storm.add_argument("--kills", type=int, default=100)
@@ -33,6 +35,10 @@ def main(arguments: list[str]) -> int:
 
     if options.command in (None, "overhead"):
         overhead_benchmark.main(runs=getattr(options, "runs", 200))
+    if options.command in (None, "microworld"):
+        from benchmarks import microworld
+
+        microworld.main()
     if options.command in (None, "planning"):
         planning.main()
     if options.command in (None, "coverage"):

@@ -58,8 +58,9 @@ INTENSIFIERS = ("very", "really", "quite")
 PASSIVE = {"took": "taken", "grabbed": "grabbed", "gave": "given", "handed": "handed"}
 
 FUNCTION_WORDS = _words(
-    ". , ? a and because before but although by did day from glad go had have he in it lay later"
-    " now once one sad she so take then the there to was what where who with taken given"
+    ". , ? a and because before but although by did day from glad go had have he in is it lay later"
+    " no now one perhaps sad she so take taken given that then the there to was what where who with"
+    " yes"
 )
 
 

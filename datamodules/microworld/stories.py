@@ -38,6 +38,9 @@ NUM_PEOPLE, NUM_THINGS, NUM_PLACES = 3, 3, 3
 SHORTEST, LONGEST = 5, 10
 
 
+ANSWERS = {True: "yes", False: "no", None: "perhaps"}
+
+
 class Story:
     """One story; `tell()` once. Everything is drawn from `random`."""
 
@@ -57,18 +60,24 @@ class Story:
         self.taken_by: dict[str, str] = {}
         self.promised: tuple[str, str] | None = None
         self.sentences: list[str] = []
-        # A kind of event as often as it stands here.
+        # The last event in which somebody takes or gives: tells it, in any form.
+        self.last_event: Callable[[], str] | None = None
+        # The same with the people exchanged or another one instead: what did not happen.
+        self.false_event: Callable[[], str] | None = None
+        # A kind of sentence as often as it stands here.
         self.kinds: tuple[Callable[[], None], ...] = (
-            *(self.take, self.take, self.give, self.give, self.give, self.give, self.go, self.drop),
-            *(self.promise, self.tell_holder, self.tell_holder, self.tell_place),
-            *(self.tell_colour, self.opine, self.contrast, self.ask, self.ask),
+            *(self.take, self.take, self.give, self.give, self.give, self.go, self.drop),
+            *(self.promise, self.tell_holder, self.tell_place, self.tell_colour),
+            *(self.retell, self.retell, self.judge, self.judge, self.opine, self.ask, self.ask),
+            *(self.verify_holder, self.verify_holder, self.verify_place),
+            *(self.verify_event, self.verify_event),
         )
 
     def tell(self) -> list[str]:
         """The story's sentences, words separated by spaces."""
         first, second, third = self.people
         mood = "glad" if self.is_glad else "sad"
-        self.say(f"once there was a {mood} day with {first} , {second} and {third}")
+        self.say(f"there was a {mood} day with {first} , {second} and {third}")
         for thing in self.things[:2]:
             self.lies_in[thing] = self.choice(self.places)
             self.say(f"{self.named(thing)} lay in {the(self.lies_in[thing])}")
@@ -89,6 +98,9 @@ class Story:
             article, noun = the(thing).split()
             return f"{article} {self.colour[thing]} {noun}"
         return the(thing)
+
+    def another(self, person: str) -> str:
+        return self.choice([x for x in self.people if x != person])
 
     def lying(self) -> list[str]:
         reserved = self.promised[1] if self.promised else None
@@ -124,16 +136,21 @@ class Story:
                 return
             self.walk(person, place)
         self.say(taking(self.random, person, self.named(thing)))
+        other = self.another(person)
+        self.last_event = lambda: taking(self.random, person, the(thing))
+        self.false_event = lambda: taking(self.random, other, the(thing))
 
     def give(self) -> None:
         if not self.holder:
             return
         thing = self.choice(list(self.holder))
         giver = self.holder[thing]
-        getter = self.choice([person for person in self.people if person != giver])
+        getter = self.another(giver)
         self.holder[thing] = getter
         sentence = transfer(self.random, giver, getter, self.named(thing))
         self.say(f"then {sentence}" if self.random.random() < 0.2 else sentence)
+        self.last_event = lambda: transfer(self.random, giver, getter, the(thing))
+        self.false_event = lambda: transfer(self.random, getter, giver, the(thing))
 
     def drop(self) -> None:
         """Where the holder is, which the reader knows by now."""
@@ -202,23 +219,63 @@ class Story:
         verb = self.choice(LIKE if self.is_good[thing] else HATE)
         self.say(f"{person} {verb} {the(thing)} because it was {self.worth(thing)}")
 
-    def contrast(self) -> None:
-        """A word against its antonym, or two things: "but" and "although" join unlike ones."""
+    def judge(self) -> None:
+        """One or two clauses on worth, and often whether their verdict makes somebody glad."""
         thing = self.choice(self.things)
-        form = self.random.random()
-        if form < 0.4:
-            word = self.choice(GOOD if self.is_good[thing] else BAD)
-            self.say(f"{the(thing)} was not {ANTONYM[word]} but {word}")
-            return
         other = self.choice([x for x in self.things if x != thing])
-        first = f"{the(thing)} was {self.worth(thing)}"
+        is_good = self.is_good[thing]
+        clause = f"{the(thing)} was {self.worth(thing)}"
         second = f"{the(other)} was {self.worth(other)}"
-        if self.is_good[thing] == self.is_good[other]:
-            self.say(f"{first} and {second}")
+        form = self.random.random()
+        if form < 0.2:
+            word = self.choice(GOOD if is_good else BAD)
+            clause = f"{the(thing)} was not {ANTONYM[word]} but {word}"
+        elif form < 0.7 and is_good == self.is_good[other]:
+            clause = f"{clause} and {second}"
         elif form < 0.7:
-            self.say(f"{first} but {second}")
-        else:
-            self.say(f"although {first} , {second}")
+            patterns = ("{1} but {0}", "although {1} , {0}", "{0} although {1}")
+            clause = self.choice(patterns).format(clause, second)
+        if self.random.random() < 0.7:
+            clause = f"{clause} , so {self.choice(self.people)} was {'glad' if is_good else 'sad'}"
+        self.say(clause)
+
+    def retell(self) -> None:
+        """The last event once more, most often in other words."""
+        if self.last_event:
+            self.say(f"that is , {self.last_event()}")
+
+    # Questions with "yes", "no", or "perhaps" where the story has not told.
+
+    def verify(self, statement: str, truth: bool | None) -> None:
+        self.say(f"{statement} ? {ANSWERS[truth]}")
+
+    def verify_event(self) -> None:
+        if self.last_event and self.false_event:
+            truth = self.random.random() < 0.5
+            self.verify((self.last_event if truth else self.false_event)(), truth)
+
+    def verify_holder(self) -> None:
+        thing = self.choice(list(self.holder) or self.things)
+        holder = self.holder.get(thing)
+        if thing in self.lies_in:
+            return
+        person = holder if holder and self.random.random() < 0.5 else self.choice(self.people)
+        truth = None if holder is None else person == holder
+        self.verify(*_perhaps_negated(self.random, truth, *_holding(self.random, person, thing)))
+
+    def verify_place(self) -> None:
+        person = self.choice(self.people)
+        known = self.place_of.get(person)
+        place = known if known and self.random.random() < 0.5 else self.choice(self.places)
+        truth = None if known is None else place == known
+        self.verify(
+            *_perhaps_negated(
+                self.random,
+                truth,
+                f"{person} was in {the(place)}",
+                f"{person} was not in {the(place)}",
+            )
+        )
 
     def ask(self) -> None:
         """A question and its answer, both known from what was told."""
@@ -241,3 +298,16 @@ class Story:
             person = self.choice(list(self.place_of))
             question = self.choice(("where was {} ? in {}", "where did {} go ? to {}"))
             self.say(question.format(person, the(self.place_of[person])))
+
+
+def _holding(random: Random, person: str, thing: str) -> tuple[str, str]:
+    """That the person has the thing, and that not."""
+    return f"{person} {random.choice(HAVE)} {the(thing)}", f"{person} did not have {the(thing)}"
+
+
+def _perhaps_negated(
+    random: Random, truth: bool | None, statement: str, negated: str
+) -> tuple[str, bool | None]:
+    if random.random() < 0.75:
+        return statement, truth
+    return negated, None if truth is None else not truth

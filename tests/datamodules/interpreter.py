@@ -43,7 +43,7 @@ GRAMMAR = {
         "who (?:took|grabbed) x later [?] it was n",
     ],
     "holdings": [r"what did n (?P<verb>have|take) [?] (?P<things>[a-z ]+)"],
-    "open": [r"once there was a (?P<mood>glad|sad) day with [a-z ,]+"],
+    "open": [r"there was a (?P<mood>glad|sad) day with [a-z ,]+"],
     "close": [r"so it was a (?P<worth>[a-z]+) day"],
     "like": [f"n (?P<verb>liked|loved|hated|disliked) x because it was (?P<worth>{WORTH})"],
     "colour": [f"x was (?P<colour>{'|'.join(COLOURS)})"],
@@ -59,9 +59,11 @@ def _pattern(template: str) -> re.Pattern:
 
 
 PATTERNS = [(kind, _pattern(way)) for kind, ways in GRAMMAR.items() for way in ways]
-JOINED = re.compile(
-    f"(?:although )?(?P<a>{THING} was {WORTH}) (?P<joint>but|and|,) (?P<b>{THING} was {WORTH})"
-)
+CLAUSE = f"{THING} was {WORTH}"
+JOINED = re.compile(f"(?:although )?(?P<a>{CLAUSE}) (?P<joint>but|and|although|,) (?P<b>{CLAUSE})")
+ANSWERED = re.compile(r"(?P<statement>.+) [?] (?P<answer>yes|no|perhaps)")
+CONCLUDED = re.compile(f"(?P<clauses>.+) , so {NAME} was (?P<mood>glad|sad)")
+ANSWERS = {"yes": True, "no": False, "perhaps": None}
 
 
 def noun(phrase: str) -> str:
@@ -87,10 +89,18 @@ class World:
         self.worth: dict[str, bool] = {}
         self.promised: dict[str, str] = {}
         self.is_glad: bool | None = None
+        self.last_event: tuple | None = None
 
     def read(self, sentence: str) -> bool | None:
         """False as soon as anything in it is false."""
-        text = re.sub("^(now|then) ", "", sentence.removesuffix(" ."))
+        text = re.sub("^(now|then) ", "", sentence.removesuffix(" .").removesuffix(" ?"))
+        if answered := ANSWERED.fullmatch(text):
+            return self.knows(answered["statement"]) is ANSWERS[answered["answer"]]
+        if text.startswith("that is , "):
+            return meaning(text.removeprefix("that is , ")) == {self.last_event}
+        if concluded := CONCLUDED.fullmatch(text):
+            is_glad = verdict_is_good(concluded["clauses"]) == (concluded["mood"] == "glad")
+            return _all([self.read(concluded["clauses"]), is_glad])
         verdicts = [self._colours(text)]
         if joined := JOINED.fullmatch(text):
             verdicts += [self.read(joined["a"]), self.read(joined["b"])]
@@ -100,8 +110,19 @@ class World:
         for kind, pattern in PATTERNS:
             if match := pattern.fullmatch(text):
                 verdicts.append(getattr(self, f"_{kind}")(match.groupdict()))
+                if kind in ("take", "give"):
+                    self.last_event = _event(kind, match)
                 return _all(verdicts)
         raise AssertionError(f"not in the grammar: {sentence}")
+
+    def knows(self, statement: str) -> bool | None:
+        """Whether a statement is true; of taking and giving, whether it is the last that was."""
+        for kind, pattern in PATTERNS:
+            if match := pattern.fullmatch(statement):
+                if kind in ("take", "give"):
+                    return _event(kind, match) == self.last_event
+                return getattr(self, f"_{kind}")(match.groupdict())
+        raise AssertionError(f"not in the grammar: {statement}")
 
     def _colours(self, text: str) -> bool | None:
         return _all(
@@ -211,12 +232,13 @@ def _all(verdicts) -> bool | None:
 
 def meaning(text: str) -> set[tuple]:
     """What a sentence says, whatever its order and voice: {(kind, n, m, x), ...} of its clauses."""
-    said = set()
-    for clause in text.removesuffix(" .").split(" and "):
-        kind, match = next((k, m) for k, p in PATTERNS if (m := p.fullmatch(clause)))
-        parts = match.groupdict()
-        said.add((kind, parts.get("n"), parts.get("m"), noun(parts["x"])))
-    return said
+    clauses = re.sub(" [.?]$", "", text).split(" and ")
+    return {next(_event(k, m) for k, p in PATTERNS if (m := p.fullmatch(c))) for c in clauses}
+
+
+def _event(kind: str, match: re.Match) -> tuple:
+    parts = match.groupdict()
+    return kind, parts.get("n"), parts.get("m"), noun(parts["x"])
 
 
 def verdict_is_good(text: str) -> bool:
@@ -226,6 +248,8 @@ def verdict_is_good(text: str) -> bool:
         return _clause_is_good(subordinate[2])
     if subordinate := re.fullmatch("(.+) although .+", text):
         return _clause_is_good(subordinate[1])
+    if correction := re.fullmatch(f"{THING} was not [a-z]+ but ([a-z]+)", text):
+        return is_good(correction[1])
     if contrast := re.fullmatch(".+ but (.+)", text):
         return _clause_is_good(contrast[1])
     verdicts = {_clause_is_good(clause) for clause in text.split(" and ")}

@@ -59,7 +59,7 @@ def test_no_story_contradicts_itself():
 def test_a_story_with_another_holder_would_contradict_itself():
     """The interpreter of the test above does see a sentence that is false."""
     found = 0
-    for story in STORIES[:500]:
+    for story in STORIES:
         world = World()
         for sentence in story:
             if told := re.fullmatch(r"now (\w+) (had|held) .*", sentence):

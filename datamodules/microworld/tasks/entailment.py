@@ -26,7 +26,7 @@ def draw(random: Random, label: str) -> Text:
         asked = "contradicted" if label == "entailed" else "entailed"
     make = random.choice((_about_holders, _about_places))
     premise, hypothesis = make(random, asked, is_negated)
-    return Text(joined(premise), f"{hypothesis} .", LABELS.index(label))
+    return Text(joined(premise), f"{hypothesis} ?", LABELS.index(label))
 
 
 def _opinion(random: Random, person: str, thing: str) -> str:
@@ -56,7 +56,7 @@ def _about_holders(random: Random, asked: str, is_negated: bool) -> tuple[list[s
         what = unheld
     if is_negated:
         return events, f"{who} did not have {the(what)}"
-    return events, f"now {who} {random.choice(HAVE)} {the(what)}"
+    return events, f"{who} {random.choice(HAVE)} {the(what)}"
 
 
 def _about_places(random: Random, asked: str, is_negated: bool) -> tuple[list[str], str]:
@@ -78,4 +78,4 @@ def _about_places(random: Random, asked: str, is_negated: bool) -> tuple[list[st
     elif asked == "neutral":
         who = stranger if random.random() < STRANGER else third
         where = random.choice(told)
-    return events, f"{'' if is_negated else 'now '}{who} was {'not ' * is_negated}in {the(where)}"
+    return events, f"{who} was {'not ' * is_negated}in {the(where)}"

@@ -25,7 +25,7 @@ def draw(random: Random, label: str) -> Text:
         texts = [transfer(random, *pair, things[0]) for pair in ((first, second), roles)]
     else:
         texts = [_two_takings(random, pair, things) for pair in ((first, second), roles)]
-    return Text(f"{texts[0]} .", f"{texts[1]} .", LABELS.index(label))
+    return Text(f"{texts[0]} .", f"{texts[1]} ?", LABELS.index(label))
 
 
 def _two_takings(random: Random, people: tuple[str, str], things: list[str]) -> str:

@@ -15,7 +15,7 @@ from datamodules.microworld.sentences import going, taking
 from datamodules.microworld.tasks.base import SpanText, coloured
 
 LABELS = ("right", "left")
-NUM_RIVALS = 3  # further facts of the kind that is asked for
+NUM_RIVALS = 2  # further facts of the kind that is asked for
 # (form, asked role) -> where the rest of the fact stands, seen from the answer
 SIDE = {
     ("active", "person"): "right",

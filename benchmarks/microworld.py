@@ -1,0 +1,113 @@
+"""What a bag of words scores on microworld's tasks, and how fast its documents are written.
+
+Logistic regression on the words of A and of B, their products and how many are shared; for spans,
+on each token by itself: its word, the question's first word, and whether the question has the word.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from datamodules.microworld.documents import documents
+from datamodules.microworld.lexicon import encode
+from datamodules.microworld.task import MicroworldTask
+
+CLASSIFICATION = ("coherence", "entailment", "paraphrase", "sentiment")
+NUM_DOCUMENTS = 10_000
+C = 0.3  # the regressions' inverse regularisation
+
+
+def _regression() -> LogisticRegression:
+    return LogisticRegression(C=C, max_iter=1000)
+
+
+def _task(name: str, train_size: int) -> MicroworldTask:
+    return MicroworldTask(
+        task=name,  # type: ignore[arg-type]
+        train_size=train_size,
+        seed_for=lambda stream, step: step,
+        num_workers=0,
+    )
+
+
+def _bags(texts: list[str], vocab_size: int) -> np.ndarray:
+    return np.stack([np.bincount(encode(text), minlength=vocab_size) for text in texts])
+
+
+def _features(examples: list[Any], vocab_size: int) -> csr_matrix:
+    first = _bags([e.first for e in examples], vocab_size)
+    second = _bags([e.second or "" for e in examples], vocab_size)
+    shared = np.minimum(first, second).sum(axis=1, keepdims=True)
+    return csr_matrix(np.hstack([first, second, first * second, shared]), dtype=float)
+
+
+def bag_of_words_accuracy(name: str, train_size: int = 2000) -> float:
+    """Of a classification task, on its test set."""
+    data = _task(name, train_size)
+    model = _regression().fit(
+        _features(data.examples["train"], data.vocab_size),
+        [row["label"] for row in data.rows("train")],
+    )
+    logits = model.decision_function(_features(data.examples["test"], data.vocab_size))
+    if logits.ndim == 1:
+        logits = np.stack([-logits, logits], axis=1)
+    return data.score("test", {"logits": logits})["score"]
+
+
+def bag_of_words_spans(train_size: int = 2000) -> dict[str, float]:
+    """The span task's test scores with each token scored by itself."""
+    data = _task("spans", train_size)
+
+    def features(split: str) -> tuple[csr_matrix, dict[str, np.ndarray], np.ndarray]:
+        rows = data.rows(split)  # type: ignore[arg-type]
+        places = [
+            (index, position)
+            for index, row in enumerate(rows)
+            for position, segment in enumerate(row["segments"])
+            if segment
+        ]
+        columns = []
+        for index, position in places:
+            tokens = rows[index]["tokens"]
+            word, question = tokens[position], tokens[1 : tokens.index(tokens[-1])]
+            pair = question[0] * data.vocab_size + word
+            columns.append((pair, data.vocab_size**2 + (word in question)))
+        indices = np.array(columns)
+        matrix = csr_matrix(
+            (np.ones(indices.size), indices.ravel(), np.arange(0, indices.size + 1, 2)),
+            shape=(len(indices), data.vocab_size**2 + 2),
+        )
+        targets = {
+            name: np.array([rows[i][name] == position for i, position in places])  # type: ignore[literal-required]
+            for name in ("start", "end")
+        }
+        return matrix, targets, np.array(places)
+
+    train, targets, _ = features("train")
+    test, _, places = features("test")
+    outputs = {}
+    for name in ("start", "end"):
+        model = _regression().fit(train, targets[name])
+        scores = np.full((len(data.rows("test")), data.sequence_length), -np.inf)
+        scores[places[:, 0], places[:, 1]] = model.decision_function(test)
+        outputs[name] = scores
+    return data.score("test", outputs)
+
+
+def main() -> None:
+    begin = time.perf_counter()
+    stories = documents(seed=1, count=NUM_DOCUMENTS)
+    seconds = time.perf_counter() - begin
+    tokens = sum(len(sentence) for story in stories for sentence in story)
+    print(f"{NUM_DOCUMENTS:,} documents, {tokens:,} tokens: {seconds:.2f} s")
+    for name in CLASSIFICATION:
+        majority = _task(name, 1).facts()["majority"]
+        accuracy = bag_of_words_accuracy(name)
+        print(f"{name:<12} majority {majority:.3f}   bag of words {accuracy:.3f}")
+    spans = bag_of_words_spans()
+    print(f"{'spans':<12} bag of words " + "   ".join(f"{k} {v:.3f}" for k, v in spans.items()))
