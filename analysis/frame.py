@@ -30,16 +30,19 @@ if TYPE_CHECKING:
 def collect(
     source: str = "runs",
     *,
-    root: str | Path = "runs",
+    root: str | Path | None = None,
     study: str | None = None,
     filters: Mapping[str, Any] | None = None,
     group: str | None = None,
 ) -> pd.DataFrame:
     """Every finished run of a source, of one study or of all, in the order of study and run id.
 
-    root: a folder of runs, or for "wandb" the server's 'entity/project'. filters and group, for
-    "wandb" alone, are those of wandb.Api().runs.
+    root: a folder of runs ("runs"), or for "wandb" the server's 'entity/project'. filters and
+    group, for "wandb" alone, are those of wandb.Api().runs.
     """
+    if root is None and source == "wandb":
+        raise UserError("source 'wandb' needs a project; give root='entity/project'.")
+    root = "runs" if root is None else root
     read_from = source_of(source, root, filters=filters, group=group)
     if source != "wandb" and not Path(root).is_dir():
         raise UserError(f"there is no folder of runs at '{root}'; give one that exists as root.")
@@ -71,16 +74,18 @@ def to_frame(results: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _flat(prefix: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {k: v for key in value for k, v in _flat(f"{prefix}.{key}", value[key]).items()}
     return {prefix: _tuple(value)}
 
 
 def _tuple(value: Any) -> Any:
     """Lists, and mappings within lists, as tuples."""
-    if isinstance(value, Mapping):
+    if isinstance(value, list):
+        return tuple(_tuple(item) for item in value)
+    if isinstance(value, dict):
         return tuple((key, _tuple(value[key])) for key in sorted(value))
-    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value
+    return value
 
 
 def load_plan(path: str | Path) -> dict[str, Any]:

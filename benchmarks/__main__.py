@@ -5,6 +5,7 @@ python -m benchmarks overhead --runs 50  seconds a run beyond training, beside o
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
 python -m benchmarks microworld          what a bag of words scores on its tasks
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
+python -m benchmarks collect             seconds to read 10, 100, 1,000 runs from each source
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def main(arguments: list[str]) -> int:
     coverage = commands.add_parser("coverage", help="how often intervals hold the truth")
     coverage.add_argument("--repetitions", type=int, default=4000)
     commands.add_parser("microworld", help="what a bag of words scores on microworld's tasks")
+    collect = commands.add_parser("collect", help="seconds to read runs from each source")
+    collect.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
     commands.add_parser("planning", help="a plan of 1,000 runs, and their status")
     storm = commands.add_parser("storm", help="a sweep under random kill -9")
     storm.add_argument("--kills", type=int, default=100)
@@ -45,6 +48,10 @@ def main(arguments: list[str]) -> int:
         from benchmarks import coverage as coverage_benchmark
 
         coverage_benchmark.main(repetitions=getattr(options, "repetitions", 4000))
+    if options.command in (None, "collect"):
+        from benchmarks import collect as collect_benchmark
+
+        collect_benchmark.main(sizes=tuple(getattr(options, "sizes", (10, 100, 1000))))
     if options.command in (None, "storm"):
         outcome = kill_storm.storm(
             kills=getattr(options, "kills", 100), seed=getattr(options, "seed", 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import pytest
 import analysis
 from analysis.frame import collect, history, load_plan, plan_frame
 from experiments.errors import UserError
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
 def test_one_row_a_finished_run_with_flat_columns(study):
@@ -72,6 +76,8 @@ def test_other_sources_are_refused_with_those_that_exist(tmp_path):
         collect("wandb-ofline", root=tmp_path)
     with pytest.raises(UserError, match="need source='wandb'"):
         collect("runs", root=tmp_path, group="arm")
+    with pytest.raises(UserError, match="needs a project"):
+        collect("wandb")
     with pytest.raises(UserError, match="no folder of runs"):
         collect(root=tmp_path / "nowhere")
 
@@ -127,6 +133,22 @@ def test_history_is_one_row_a_logged_step_and_ignores_half_a_line(study):
     assert list(history(folder)["step"]) == list(whole["step"])
     assert len(whole) == 9
     assert len(history(folder / "nowhere")) == 0
+
+
+def test_a_thousand_published_runs_are_collected_in_less_than_three_seconds(tmp_path):
+    """Of this process's time: how long others make it wait says nothing about collecting."""
+    published = min(RESULTS.glob("symmetry/*/result.json"))
+    text, run_id = published.read_text(encoding="utf-8"), published.parent.name
+    for number in range(1000):
+        folder = tmp_path / "symmetry" / f"{number:016x}"
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(text.replace(run_id, folder.name), encoding="utf-8")
+        (folder / "DONE").touch()
+    began = time.process_time()
+    frame = collect(root=tmp_path)
+    assert time.process_time() - began < 3
+    assert len(frame) == frame["run_id"].nunique() == 1000
+    assert len(frame.columns) > 300
 
 
 def test_the_package_offers_its_functions_lazily():
