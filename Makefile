@@ -10,12 +10,12 @@ SWEEP   ?= symmetry
 PROFILE ?= quick
 SEEDS   ?=
 RUNS    ?= runs
-SOURCE  ?= runs
 DATA    ?= data
 REPORTS ?= reports
 STATUS  ?= failed
 LAUNCHER ?= isolated
 RUN     ?=
+SOURCE  ?=
 ARGS    ?=
 
 # The environment is rebuilt when, and only when, one of these changes.
@@ -23,7 +23,7 @@ ENVIRONMENT := pyproject.toml constraints.txt
 STAMP := .venv/.ready
 PY := .venv/bin/python
 SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) \
-	--runs $(RUNS) --source $(SOURCE) --data $(DATA) --reports $(REPORTS) \
+	--runs $(RUNS) $(if $(SOURCE),--source $(SOURCE)) --data $(DATA) --reports $(REPORTS) \
 	--launcher $(LAUNCHER) $(ARGS)
 
 .PHONY: help sweep plan status retry tables report publish wandb reproduce test lint format bench clean
@@ -56,8 +56,9 @@ status: $(STAMP)  ## where the sweep stands
 retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
 	@$(call SWEEPS,retry) --status $(STATUS)
 
-tables: $(STAMP)  ## write the sweep's tables and figures again (SOURCE=runs, wandb-offline, wandb)
-	@$(call SWEEPS,tables)
+tables: $(STAMP)  ## tables, figures and notebooks of every sweep again, from runs/ or results/
+	@$(PY) -m analysis tables --profile $(PROFILE) $(if $(filter-out file,$(origin SWEEP)),--sweep $(SWEEP)) \
+		$(if $(SOURCE),--source $(SOURCE)) --runs $(RUNS) --reports $(REPORTS) $(ARGS)
 
 report: $(STAMP)  ## write one page on all studies: reports/index.html
 	@$(PY) -m analysis report --runs $(RUNS) --reports $(REPORTS)

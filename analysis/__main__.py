@@ -1,9 +1,10 @@
-"""python -m analysis tables --plan runs/plans/symmetry-quick.json [--runs runs] [--reports reports]
-                          [--source runs|wandb-offline|wandb]
+"""python -m analysis tables [--sweep symmetry] [--profile quick] [--source wandb]
+python -m analysis tables --plan runs/plans/symmetry-quick.json
 python -m analysis report [--runs runs] [--results results] [--reports reports]
 
-The first regenerates a plan's tables and figures and prints the tables, the second writes the
-report on all plans. Exit code 0, 1 when an exact fact is violated, 2 for a user's mistake.
+The first regenerates the tables, figures and notebooks of every plan of a profile, or of one, and
+prints the tables; the last writes the report on all plans. Exit code 0, 1 when an exact fact is
+violated or a notebook fails, 2 for a user's mistake.
 """
 
 from __future__ import annotations
@@ -13,20 +14,13 @@ import sys
 
 from experiments.errors import UserError
 
-DESCRIPTION = "Regenerates tables, figures and the report from finished runs."
+DESCRIPTION = "Regenerates tables, figures, notebooks and the report from finished runs."
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
-    for_tables = commands.add_parser("tables", help="write and print a plan's tables and figures")
-    for_tables.add_argument("--plan", required=True, help="runs/plans/<sweep>-<profile>.json")
-    for_tables.add_argument("--runs", default="runs", help="where the runs are (default: runs)")
-    for_tables.add_argument(
-        "--reports", default="reports", help="where to write (default: reports)"
-    )
-    for_tables.add_argument("--source", default="runs", help="runs, wandb-offline or wandb")
-    for_tables.add_argument("--no-figures", action="store_true", help="tables only")
+    _tables_options(commands.add_parser("tables", help="write and print tables; draw figures"))
     for_report = commands.add_parser(
         "report", help="write one page on all plans: reports/index.html"
     )
@@ -47,19 +41,39 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def tables(options: argparse.Namespace) -> int:
-    from .outputs import print_outcome, write_tables
+def _tables_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--plan", help="one plan alone: runs/plans/<sweep>-<profile>.json, its runs in --runs")
+    add("--sweep", help="one sweep alone (default: every sweep that has a plan)")
+    add("--profile", default="quick", help="quick, cpu, gpu or paper (default: quick)")
+    add("--runs", default="runs", help="where the runs are (default: runs)")
+    add("--results", default="results", help="published runs, for plans that --runs lacks")
+    add("--reports", default="reports", help="where to write (default: reports)")
+    add("--source", help="runs, wandb-offline or wandb (default: runs; of notebooks, theirs)")
+    add("--no-figures", action="store_true", help="no figures")
+    add("--no-notebooks", action="store_true", help="no notebooks")
 
-    outcome = write_tables(
-        options.plan,
-        options.runs,
+
+def tables(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from .plans import PlanFile, find_plans
+
+    if options.plan:
+        plans = [PlanFile(Path(options.plan), Path(options.runs))]
+    else:
+        plans = find_plans(
+            options.runs, options.results, sweep=options.sweep, profile=options.profile
+        )
+    from .regenerate import regenerate
+
+    return regenerate(
+        plans,
         options.reports,
-        source=options.source,
         figures=not options.no_figures,
+        notebooks=not options.no_notebooks,
+        source=options.source,
     )
-    print_outcome(outcome)
-    print(f"wrote {len(outcome.files)} files to {options.reports}")
-    return outcome.exit_code
 
 
 def report(options: argparse.Namespace) -> int:

@@ -1,10 +1,16 @@
-"""Regenerates a plan's tables and figures from its finished runs: what `make tables` runs."""
+"""Regenerates a plan's tables, figures and notebook from its finished runs.
+
+outcome = write_tables("results/plans/symmetry-quick.json", "results", "reports")
+write_notebook("results/plans/symmetry-quick.json", "results", "reports")
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .table import Table
 
@@ -35,15 +41,15 @@ def write_tables(
     Runs are read from `runs_root`, and with source "wandb" from the plan's W&B project.
     """
     from .exact_facts import violations
-    from .frame import load_plan, plan_frame, wandb_project
+    from .figures import write_figures
+    from .frame import load_plan, plan_frame
     from .render import FORMATS
     from .table import build_table
-    from .tuning import choose
+    from .tuning import with_choices
 
     plan = load_plan(plan_path)
-    root = wandb_project(plan) if source == "wandb" else runs_root
-    plan, frame, chosen = choose(plan, plan_frame(plan, root, source=source))
-    frame["tuned"] = [str(chosen[run_id]) if run_id in chosen else "" for run_id in frame["run_id"]]
+    root = _root(plan, runs_root, source)
+    plan, frame = with_choices(plan, plan_frame(plan, root, source=source))
     tables = [build_table(name, plan, frame) for name in plan["tables"]]
     files = []
     folder = Path(reports_dir) / "tables"
@@ -52,10 +58,41 @@ def write_tables(
         for suffix, render in FORMATS.items():
             files.append(_write(folder / f"{table.name}.{suffix}", render(table)))
     if figures:
-        from .figures import write_figures
-
         files += write_figures(plan, frame, Path(reports_dir) / "figures")
     return Outcome(tables, violations(frame), files)
+
+
+def write_notebook(
+    plan_path: str | Path,
+    runs_root: str | Path,
+    reports_dir: str | Path,
+    *,
+    source: str | None = None,
+    on_cell: Callable[[int, int], None] = lambda done, total: None,
+) -> Path | None:
+    """Executes the study's notebook into reports/notebooks/<sweep>.ipynb; None if it has none.
+
+    source: where it reads the runs from; by default what its first cell says.
+    """
+    from .execute import execute, notebook_of
+    from .frame import load_plan
+
+    plan = load_plan(plan_path)
+    if notebook_of(plan["study"]) is None:
+        return None
+    root = _root(plan, runs_root, source)
+    parameters: dict[str, Any] = {"PLAN": str(plan_path), "ROOT": str(root)}
+    if source:
+        parameters["SOURCE"] = source
+    target = Path(reports_dir) / "notebooks" / f"{plan['sweep']}.ipynb"
+    return execute(plan["study"], target, parameters, on_cell=on_cell)
+
+
+def _root(plan: Mapping[str, Any], runs_root: str | Path, source: str | None) -> str | Path:
+    """Where a source holds the plan's runs: a folder, or the W&B project they mirror to."""
+    from .frame import wandb_project
+
+    return wandb_project(plan) if source == "wandb" else runs_root
 
 
 def print_outcome(outcome: Outcome) -> None:

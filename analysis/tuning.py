@@ -68,6 +68,15 @@ def choose(
     return {**plan, "runs": runs}, kept, chosen
 
 
+def with_choices(
+    plan: Mapping[str, Any], frame: pd.DataFrame
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """What tables read: as `choose`, each run with a column `tuned` that says what was chosen."""
+    plan, frame, chosen = choose(plan, frame)
+    told = [str(chosen[run_id]) if run_id in chosen else "" for run_id in frame["run_id"]]
+    return plan, frame.assign(tuned=told)
+
+
 def _is_tuned(run: Mapping[str, Any], factor: str) -> bool:
     return run["role"] != "parent" and factor in run["factors"]
 

@@ -79,15 +79,18 @@ def _holds(
 
 
 def with_tables(text: str, plan_file: Path, results: Path, *, source: str = "runs") -> str:
-    """A document with each `<!-- table: name -->` block filled from the published runs."""
+    """A document with the plan's `<!-- table: name -->` blocks filled from the published runs."""
     from analysis.frame import plan_frame
     from analysis.render import FORMATS
     from analysis.table import build_table
+    from analysis.tuning import with_choices
 
     plan = load_plan(plan_file)
-    frame = plan_frame(plan, results, source=source)
+    plan, frame = with_choices(plan, plan_frame(plan, results, source=source))
 
     def fill(block: re.Match[str]) -> str:
+        if block[2] not in plan["tables"]:  # another sweep's
+            return block[0]
         rendered = FORMATS["md"](build_table(block[2], plan, frame)).strip()
         # The document has headings of its own.
         rendered = re.sub(r"^#+ (.*)", r"**\1**", rendered)

@@ -38,7 +38,8 @@ def write_report(runs: str | Path, results: str | Path, reports: str | Path) -> 
     """
     from experiments.store import write_atomic
 
-    from .data import find_plans, report_data
+    from ..plans import find_plans
+    from .data import report_data
     from .page import render
 
     data = report_data(find_plans(Path(runs), Path(results)))

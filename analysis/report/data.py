@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,21 +26,7 @@ if TYPE_CHECKING:
 HEADLINES = ("score", "exact_match", "accuracy", "token_accuracy", "validation_loss", "loss")
 
 
-def find_plans(runs_root: Path, results: Path) -> list[tuple[Path, Path]]:
-    """(plan, where its runs are): every plan of `runs_root`, and those only `results` has."""
-    found: dict[str, tuple[Path, Path]] = {}
-    for root in (runs_root, results):
-        for path in sorted((root / "plans").glob("*.json")):
-            found.setdefault(path.name, (path, root))
-    if not found:
-        raise UserError(
-            f"there is no plan in '{runs_root / 'plans'}' or '{results / 'plans'}'; "
-            "type 'make sweep' to make one and train its runs."
-        )
-    return [found[name] for name in sorted(found)]
-
-
-def report_data(plans: list[tuple[Path, Path]]) -> dict[str, Any]:
+def report_data(plans: Sequence[tuple[Path, Path]]) -> dict[str, Any]:
     return {"studies": [_study_or_error(path, root) for path, root in plans]}
 
 

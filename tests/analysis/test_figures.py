@@ -45,7 +45,6 @@ def test_a_plan_without_finished_runs_has_no_figures(bert, tmp_path):
 
 def test_equal_runs_give_equal_images(bert):
     frame = plan_frame(bert.plan, bert.root)
-    for suffix, start in (("png", b"\x89PNG"), ("svg", b"<?xml")):
-        once, twice = (image("scores", bert.plan, frame, suffix=suffix) for _ in range(2))
-        assert once == twice
-        assert once.startswith(start)
+    once, twice = (image("scores", bert.plan, frame, suffix="svg") for _ in range(2))
+    assert once == twice
+    assert once.startswith(b"<?xml")

@@ -226,7 +226,8 @@ def test_equal_runs_give_equal_bytes(full_study, tmp_path):
 
 
 def test_the_command_prints_tables_and_exits_with_1_on_a_violation(broken_study, tmp_path, capsys):
-    arguments = ["--runs", str(broken_study.root), "--reports", str(tmp_path), "--no-figures"]
+    arguments = ["--runs", str(broken_study.root), "--reports", str(tmp_path)]
+    arguments += ["--no-figures", "--no-notebooks"]
     assert main(["tables", "--plan", str(broken_study.write_plan()), *arguments]) == 1
     printed = capsys.readouterr().out
     assert "VIOLATED: reverse-none-all" in printed

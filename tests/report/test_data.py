@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.plans import find_plans
 from analysis.report import write_report
 from analysis.report.arms import GREY, arms_of
 from analysis.report.curves import curves_of
-from analysis.report.data import find_plans, study_data
+from analysis.report.data import study_data
 from analysis.report.page import embedded, render
 from analysis.report.runs import configs, flatten
 from analysis.report.scale import linear, logarithmic

@@ -1,0 +1,71 @@
+"""What `make tables` does: each plan's tables, figures and notebook, with progress.
+
+Of a plan that was made here the runs are read in `runs/`, of the others in the committed
+`results/`; what is printed says which.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from .execute import NotebookError
+from .outputs import print_outcome, write_notebook, write_tables
+from .plans import PlanFile
+
+
+def regenerate(
+    plans: Sequence[PlanFile],
+    reports: str,
+    *,
+    figures: bool = True,
+    notebooks: bool = True,
+    source: str | None = None,
+) -> int:
+    """Exit code 1 where an exact fact is violated or a notebook failed, else 0.
+
+    source: of tables and notebooks. By default tables read the run folders, and notebooks what
+    their first cell says.
+    """
+    console = Console(stderr=True)
+    exit_code = 0
+    for plan in plans:
+        outcome = write_tables(
+            plan.path, plan.root, reports, source=source or "runs", figures=figures
+        )
+        print_outcome(outcome)
+        exit_code = max(exit_code, outcome.exit_code)
+        written = list(outcome.files)
+        if notebooks:
+            try:
+                written += _notebook(plan, reports, source, console)
+            except NotebookError as error:
+                print(error, file=sys.stderr)
+                exit_code = 1
+        where = "the W&B server" if source == "wandb" else f"{plan.root}/"
+        print(f"{plan.path}: wrote {len(written)} files to {reports} from the runs in {where}")
+    return exit_code
+
+
+def _notebook(plan: PlanFile, reports: str, source: str | None, console: Console) -> list[Path]:
+    columns = (
+        TextColumn("executing the notebook"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cells"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def on_cell(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        path = write_notebook(plan.path, plan.root, reports, source=source, on_cell=on_cell)
+    if path is None:
+        return []
+    print(f"executed {path}")
+    return [path]
