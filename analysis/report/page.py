@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..columns import BLANK
+from ..columns import BLANK, number
 from ..render import TEMPLATES
 from ..verdict import VERDICTS
 
@@ -46,15 +46,15 @@ def embedded(data: Any) -> str:
 
 
 def compact(value: float | None) -> str:
-    """A number as a list shows it: '0.996', '30.1', '1,500', '2.2e-15'."""
+    """A number as a list shows it: '0.996', '30.1', '1,500', '2.20e−15'."""
     if value is None:
         return BLANK
     size = abs(value)
     if size >= 1e7 or 0 < size < 1e-3:
-        return f"{value:.2e}"
+        return number(value, digits=2, style="e")
     if size >= 1000 or (size >= 10 and value == round(value)):
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if size >= 10 else f"{value:.3f}"
+        return number(value, style=",")
+    return number(value, digits=1 if size >= 10 else 3)
 
 
 def _verdicts(studies: list[dict[str, Any]]) -> list[tuple[str, int]]:
@@ -62,12 +62,17 @@ def _verdicts(studies: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
 
 
+def _plain_first(name: str) -> tuple[bool, str]:
+    """Scores of the whole model before those of a layer or of a step, 'probe_r2/layer1@100'."""
+    return "/" in name or "@" in name, name
+
+
 def _client(study: Mapping[str, Any]) -> dict[str, Any]:
     """What the script needs of a study; names of metrics and costs stand once."""
     if "error" in study:
         return {}
     names = {
-        key: list(dict.fromkeys(name for run in study["runs"] for name in run[key]))
+        key: sorted({name for run in study["runs"] for name in run[key]}, key=_plain_first)
         for key in ("metrics", "cost")
     }
     return {

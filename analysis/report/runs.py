@@ -44,7 +44,11 @@ def run_list(
                     "cost_shown": [cost.get(name) for name in COSTS],
                     "metrics": metrics,
                     "cost": cost,
-                    "origin": {name: str(row[name]) for name in PER_RUN if name in row},
+                    "origin": {
+                        name.removeprefix("provenance."): str(row[name])
+                        for name in PER_RUN
+                        if name in row
+                    },
                     "parents": [f"{p['run_id']}, step {p['step']}" for p in run["parents"]],
                 }
             )

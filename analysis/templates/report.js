@@ -14,13 +14,13 @@ function swatch(arm) {
   const line = element("svg:line", { x1: 1, y1: 5, x2: 23, y2: 5 });
   return element("svg:svg", { class: `swatch ${colour(arm)}`, width: 24, height: 10, "aria-hidden": "true" }, line);
 }
-// As page.py's `compact`: '0.996', '30.1', '1,500', '2.2e-15'.
+// As page.py's `compact`: '0.996', '30.1', '1,500', '2.20e−15'.
 function compact(value) {
   if (value === null || value === undefined) return "–";
-  const size = Math.abs(value);
-  if (size >= 1e7 || (size > 0 && size < 1e-3)) return value.toExponential(2);
-  if (size >= 1000 || (size >= 10 && Number.isInteger(value))) return Math.round(value).toLocaleString("en");
-  return value.toFixed(size >= 10 ? 1 : 3);
+  const size = Math.abs(value), isWhole = size >= 1000 || (size >= 10 && Number.isInteger(value));
+  const text = size >= 1e7 || (size > 0 && size < 1e-3) ? value.toExponential(2).replace("+", "")
+    : isWhole ? Math.round(value).toLocaleString("en") : value.toFixed(size >= 10 ? 1 : 3);
+  return text.replaceAll("-", "−");
 }
 
 // ---- learning curves ----------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Curves {
 
   draw() {
     const width = Math.max(this.chart.clientWidth, 280), height = Math.round(Math.min(Math.max(width * 0.6, 240), 430));
-    const box = { left: 46, right: width - 8, top: 10, bottom: height - 42 };
+    const box = { left: 46, right: width - 24, top: 10, bottom: height - 42 };
     const isLog = this.state.axis === "log", place = (step) => (isLog ? Math.log(step) : step);
     const low = this.steps[0] ?? 1, high = this.steps.at(-1) ?? 10;
     const span = place(high) - place(low) || 1;
@@ -195,7 +195,7 @@ class Curves {
       if (!values.length) continue;
       const mean = values.reduce((a, b) => a + b, 0) / values.length;
       const ended = step > band.at(-1).step;
-      if (!ended) this.cursor.append(element("svg:circle", { class: `dot ${colour(arm)}`, r: 4, cx: x, cy: this.y(mean) }));
+      if (!ended && this.state.lines === "mean") this.cursor.append(element("svg:circle", { class: `dot ${colour(arm)}`, r: 4, cx: x, cy: this.y(mean) }));
       const range = `${compact(Math.min(...values))} to ${compact(Math.max(...values))}`;
       const read = this.figure.querySelector(`.legend [data-arm="${index}"] .read`);
       read.classList.toggle("ended", ended);
@@ -276,8 +276,7 @@ class Runs {
     const own = Object.keys(run.config);
     const config = Object.entries({ ...this.study.config, ...run.config }).sort(([a], [b]) => own.includes(b) - own.includes(a));
     return element("div", { class: "parts" },
-      ...list("Run", [["run id", id], ...(run.reason ? [["not finished", run.reason]] : []), ...Object.entries(run.origin)]),
-      ...list("Cost", named("cost")),
+      element("div", {}, ...list("Run", [["run id", id], ...(run.reason ? [["not finished", run.reason]] : []), ...Object.entries(run.origin)]), ...list("Cost", named("cost"))),
       ...list("Config; in bold what not all runs share", config, own),
       ...list("Metrics", named("metrics")));
   }
@@ -292,6 +291,8 @@ function followSections() {
     for (const entry of entries) seen[entry.isIntersecting ? "add" : "delete"](entry.target.id);
     const current = order.find((id) => seen.has(id));
     for (const [id, link] of links) id === current ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+    // On a phone the bar is wider than the screen: bring the link into it, without moving the page.
+    if (current) document.querySelector("nav").scrollLeft = links.get(current).offsetLeft - 100;
   }, { rootMargin: "-20% 0px -60% 0px" });
   for (const id of order) observer.observe(document.getElementById(id));
 }

@@ -13,7 +13,7 @@ from analysis.report import write_report
 from analysis.report.arms import GREY, arms_of
 from analysis.report.curves import curves_of
 from analysis.report.data import study_data
-from analysis.report.page import embedded, render
+from analysis.report.page import compact, embedded, render
 from analysis.report.runs import configs, flatten
 from analysis.report.scale import linear, logarithmic
 from experiments.errors import UserError
@@ -238,6 +238,13 @@ def test_what_the_data_say_cannot_end_the_script_that_holds_them():
     text = embedded({"name": "</script><!--"})
     assert "<" not in text
     assert json.loads(text) == {"name": "</script><!--"}
+
+
+def test_numbers_are_short_and_aligned():
+    values = (None, 0.0, 0.99604, 1.0, 30.097, 505.0, 1500.0, 2.2e-15, -0.0636, 2.23e12)
+    assert [compact(value) for value in values] == [
+        *("–", "0.000", "0.996", "1.000", "30.1", "505", "1,500", "2.20e−15", "−0.064", "2.23e12")
+    ]
 
 
 def test_the_same_runs_give_the_same_bytes(full_toy):
