@@ -55,8 +55,14 @@ class Server:
         return len(ids - set(run_ids))
 
     def histories(self, runs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[Row]]]:
-        wanted = {run_id for _, run_id in runs}
-        yield from self._read("history", {"name": {"$in": sorted(wanted)}}, wanted)
+        wanted = dict.fromkeys(run_id for _, run_id in runs)
+        names: dict[str, str] = {}  # run id -> W&B's, which a sweep agent chooses
+        for name, result in self._read("result", {}):
+            if not isinstance(result, str) and result.get("run_id") in wanted:
+                names.setdefault(result["run_id"], name)
+        among = {"name": {"$in": sorted(names.values())}}
+        rows = dict(self._read("history", among, names.values()))
+        yield from ((run_id, rows[names[run_id]]) for run_id in wanted)
 
     def _of(self, study: str | None) -> dict[str, Any]:
         """W&B's filter for a study: its name is a tag of every run."""

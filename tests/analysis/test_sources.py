@@ -14,6 +14,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from analysis import cache, collect, histories, plan_frame
+from analysis.frame import wandb_project
 from experiments import wandb_client, wandb_reading
 from experiments.mirror import mirror_now
 from tests.drivers.loopback.server import LoopbackServer
@@ -156,6 +157,12 @@ def test_a_table_reads_its_plans_runs_and_counts_the_others_from_every_source(ru
         assert theirs.attrs["source"].startswith(source)
 
 
+@pytest.mark.parametrize(("entity", "project"), [("team", "team/lab"), (None, "lab")])
+def test_a_plan_says_which_project_its_runs_mirror_to(entity, project) -> None:
+    plan = {"runs": [{"config": {"wandb": {"entity": entity, "project": "lab"}}}]}
+    assert wandb_project(plan) == project
+
+
 def test_damaged_and_unmirrored_runs_are_named_and_left_out(runs, tmp_path) -> None:
     root = tmp_path / "runs"
     shutil.copytree(runs, root)
@@ -188,6 +195,21 @@ def test_an_unfinished_run_on_the_server_is_named_and_read_once_it_is_finished(
     assert list(collect("wandb", root=PROJECT)["seed"]) == [0, 1, 2]
 
 
+def test_a_run_of_a_sweep_agent_is_known_by_its_own_id_and_counts_once(runs, server) -> None:
+    ours = server.database.runs.pop(f"{1:016x}")
+    frame = collect("runs", root=runs)
+    server.database.runs["agents"] = {**ours, "name": "agents", "id": "id-agents"}
+    theirs = collect("wandb", root=PROJECT)
+    equal(frame, theirs)
+    assert theirs.attrs["left_out"] == {}
+    assert [len(curve) for _, curve in histories(theirs)] == [ROWS, 20, 20]
+    server.database.runs[ours["name"]] = ours
+    both = collect("wandb", root=PROJECT)
+    equal(frame, both)
+    assert both.attrs["left_out"] == {f"symmetry/{ours['name']}": "the same run as agents"}
+    del server.database.runs["agents"]
+
+
 def test_what_was_read_is_not_read_again(runs, server, monkeypatch) -> None:
     frame = collect("wandb-offline", root=runs)
     curves = dict(histories(frame))
@@ -204,8 +226,8 @@ def test_what_was_read_is_not_read_again(runs, server, monkeypatch) -> None:
     server.database.operations.clear()
     equal(frame, collect("wandb", root=PROJECT))
     assert dict(histories(online)).keys() == curves.keys()
-    # Two lists, and not a question about any one run.
-    assert server.database.operations.count("Runs") == 2
+    # Three lists, and not a question about any one run.
+    assert server.database.operations.count("Runs") == 3
     assert "Run" not in server.database.operations
 
 
