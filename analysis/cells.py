@@ -69,7 +69,7 @@ def rows_of(frame: pd.DataFrame, run_ids: set[str]) -> pd.DataFrame:
 
 def num_units(plan: Mapping[str, Any], run_ids: Collection[str]) -> int:
     """How many independent seeds these runs of the plan are."""
-    return len({_planned_unit(run) for run in plan["runs"] if run["run_id"] in run_ids})
+    return len({planned_unit(run) for run in plan["runs"] if run["run_id"] in run_ids})
 
 
 def share_parents(plan: Mapping[str, Any], cells: Collection[Collection[str]]) -> bool:
@@ -79,13 +79,14 @@ def share_parents(plan: Mapping[str, Any], cells: Collection[Collection[str]]) -
         of_unit: dict[Any, set[str]] = {}
         for run in plan["runs"]:
             if run["run_id"] in run_ids:
-                of_unit.setdefault(_planned_unit(run), set()).update(_parent_ids(run))
+                of_unit.setdefault(planned_unit(run), set()).update(_parent_ids(run))
         parents.append(of_unit)
     first = parents[0]
     return all(first.values()) and all(other == first for other in parents[1:])
 
 
-def _planned_unit(run: Mapping[str, Any]) -> Any:
+def planned_unit(run: Mapping[str, Any]) -> Any:
+    """The unit of the statistics that a planned run belongs to; see `unit_column`."""
     pretraining = (run.get("config") or {}).get("pretraining") or {}
     seed = pretraining.get("seed")
     return run["seed"] if seed is None else seed

@@ -136,7 +136,7 @@ def _num_converged(runs: pd.DataFrame) -> int:
 
 
 def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None = None) -> Cell:
-    """Mean over seeds with its 95 % t-interval; on the A/A row the difference of the two means."""
+    """Mean over seeds with its 95 % interval; on the A/A row the difference of the two means."""
     name = arm.metric(metric)
     if arm.further is not None:
         cells = [_groups(arm.runs, name), _groups(arm.further, name)]

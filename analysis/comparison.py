@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from .cells import Measured
-from .statistics import Contrast, contrast_of
+from .cells import Measured, planned_unit
+from .statistics import Contrast, contrast_of, is_resampled
 
 
 def compare(
@@ -16,6 +18,19 @@ def compare(
     """The contrast of the cells; `paired` takes the seeds that every cell has."""
     groups = pairs(cells) if paired else [cell.groups for cell in cells]
     return contrast_of(groups, weights=weights, paired=paired)
+
+
+def interval_name(plan: Mapping[str, Any]) -> str:
+    """What a note calls the intervals of the plan's arms: 't-interval' where seeds are few."""
+    arms: dict[tuple[Any, ...], Counter[Any]] = {}
+    for run in plan["runs"]:
+        if run["role"] == "cell":
+            arm = arms.setdefault(tuple(sorted(run["factors"].items())), Counter())
+            arm[planned_unit(run)] += 1
+    kinds = {is_resampled(len(arm), nested=max(arm.values()) > 1) for arm in arms.values()}
+    if kinds == {True}:
+        return "bootstrap interval"
+    return "t- or, where seeds suffice, bootstrap interval" if True in kinds else "t-interval"
 
 
 def pairs(cells: Sequence[Measured]) -> list[list[np.ndarray]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import arm_rows, claim_rows, exact_facts, variants
 from .columns import Cell
+from .comparison import interval_name
 from .declaration import KINDS, Column, Declaration, load_table
 from .judgement import judge
 from .published import published_table
@@ -60,7 +61,8 @@ class Table:
 def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Table:
     """`frame` is `plan_frame(plan, ...)`: a table reads exactly its plan's runs."""
     declared = load_table(name)
-    notes = [note.format(level=f"{100 * (1 - ALPHA):g} %") for note in declared.notes]
+    words = {"level": f"{100 * (1 - ALPHA):g} %", "interval": interval_name(plan)}
+    notes = [note.format(**words) for note in declared.notes]
     if declared.rows == "published":
         return _published(name, declared, notes)
     columns = declared.columns

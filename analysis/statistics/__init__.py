@@ -19,7 +19,7 @@ from .censored import (
     restricted_mean,
 )
 from .common import ALPHA, POWER, Interval
-from .contrasts import Contrast, contrast_of, holm, paired_contrast, welch_contrast
+from .contrasts import Contrast, contrast_of, holm, is_resampled, paired_contrast, welch_contrast
 from .exact import exact_interval, fisher, p_above, sign_flip, wilson_interval
 from .intervals import iqm, iqm_interval, mean_interval, median_interval
 from .power import seeds_to_resolve, smallest_difference, smallest_margin
@@ -35,6 +35,7 @@ __all__ = [
     "holm",
     "iqm",
     "iqm_interval",
+    "is_resampled",
     "kaplan_meier",
     "log_rank",
     "mean_interval",

@@ -38,6 +38,11 @@ class Contrast(NamedTuple):
         return Interval(self.estimate - margin, self.estimate + margin)
 
 
+def is_resampled(num_units: int, *, nested: bool) -> bool:
+    """Whether so many units get the bootstrap's interval rather than Student's."""
+    return num_units >= (FROM_PRETRAINING_SEEDS if nested else FROM_SEEDS)
+
+
 def contrast_of(
     cells: Sequence[Groups], *, weights: Sequence[float], paired: bool = False
 ) -> Contrast:
@@ -52,8 +57,8 @@ def contrast_of(
     means = [[u[0] if len(u) == 1 else u.mean() for u in groups] for groups in units]
     contrast = (paired_contrast if paired else welch_contrast)(means, weights=weights)
     nested = any(len(unit) > 1 for groups in units for unit in groups)
-    enough = FROM_PRETRAINING_SEEDS if nested else FROM_SEEDS
-    if contrast.se is None or contrast.df is None or min(map(len, means)) < enough:
+    few = not is_resampled(min(map(len, means)), nested=nested)
+    if few or contrast.se is None or contrast.df is None:
         return contrast
     draws = bootstrap.mean_draws(units, weights, paired=paired)
     p = bootstrap.p_value(draws, ratio=contrast.se / float(draws.std()), df=contrast.df)

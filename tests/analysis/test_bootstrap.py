@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.comparison import interval_name
 from analysis.judgement import judge
 from analysis.statistics import contrast_of, paired_contrast, seeds_to_resolve, smallest_difference
 from analysis.statistics.bootstrap import mean_draws
@@ -161,3 +162,15 @@ def test_intervals_hold_the_truth_and_the_baseline_is_seldom_resolved_against_it
     error = 3 * (0.05 * 0.95 / repetitions) ** 0.5
     assert coverage.covered(draw, n, repetitions=repetitions) == pytest.approx(0.95, abs=error)
     assert coverage.resolved(draw, n, repetitions=repetitions) <= 0.05 + error
+
+
+@pytest.mark.parametrize(
+    ("num_units", "seeds", "name"),
+    [(3, 2, "t-interval"), (8, 2, "bootstrap interval"), (8, 1, "t-interval")],
+)
+def test_notes_call_the_interval_by_its_name(num_units, seeds, name):
+    plan, _ = finetuned(scores, pretraining_seeds=num_units, seeds=seeds)
+    assert interval_name(plan) == name
+    few = {**plan, "runs": [r for r in plan["runs"] if (r["variant"], r["seed"]) != ("bert", 1)]}
+    if name == "bootstrap interval":
+        assert interval_name(few) == "t- or, where seeds suffice, bootstrap interval"
