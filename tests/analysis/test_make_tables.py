@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import main
+from analysis.declaration import load_table
+from analysis.frame import plan_frame
 from analysis.plans import PlanFile, find_plans
+from analysis.table import build_table
 from experiments.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,3 +114,13 @@ def test_make_tables_means_every_sweep_unless_one_is_named():
     assert "--profile quick" in command()
     assert "--sweep bert" in command("SWEEP=bert")
     assert "--source runs" in command("SOURCE=runs")
+
+
+def test_the_example_of_the_documentation_is_a_table(bert, tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "spans.yaml").write_text(example, encoding="utf-8")
+    monkeypatch.setattr(load_table, "__defaults__", (tmp_path,))
+    table = build_table("spans", bert.plan, plan_frame(bert.plan, bert.root))
+    (ltr,) = [row for row in table.rows if row[0].text == "ltr"]
+    assert [cell.text.split(" ")[0] for cell in ltr] == ["ltr", "0.500", "−0.300", "77.8"]
