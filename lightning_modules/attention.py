@@ -5,6 +5,8 @@ Shapes: B sequences, T tokens, D hidden size, H heads, K = D / H.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -30,6 +32,21 @@ def visible(
         return mask
     keys = padding_mask[:, None, None, :] | torch.eye(length, dtype=torch.bool, device=device)
     return keys if mask is None else keys & mask
+
+
+def attend_on_cpu(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, mask: torch.Tensor | None, dropout: float
+) -> torch.Tensor:
+    """What scaled_dot_product_attention computes on a CPU with dropout, bit for bit, where it has
+    no fused kernel. It would also search every row of scores for one that may look nowhere, in
+    three passes over [B, H, T, T]; here a token always sees itself."""
+    scale = math.sqrt(1 / math.sqrt(q.shape[-1]))
+    scores = (q * scale) @ (k.transpose(-2, -1) * scale)
+    if mask is not None and mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    elif mask is not None:
+        scores = scores + mask
+    return F.dropout(scores.softmax(-1), dropout) @ v
 
 
 class Attention(nn.Module):
@@ -59,14 +76,18 @@ class Attention(nn.Module):
         bias = position.bias(q, k, positions, mask)
         if bias is not None:
             mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
-        # is_causal reaches the fused kernel without materialising a mask.
-        fused = is_causal and bias is None
-        y = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=None if fused else mask,
-            is_causal=fused,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        dropout = self.dropout if self.training else 0.0
+        if dropout and q.device.type == "cpu":
+            y = attend_on_cpu(q, k, v, mask=mask, dropout=dropout)
+        else:
+            # is_causal reaches the fused kernel without materialising a mask.
+            fused = is_causal and bias is None
+            y = F.scaled_dot_product_attention(
+                q,
+                k,
+                v,
+                attn_mask=None if fused else mask,
+                is_causal=fused,
+                dropout_p=dropout,
+            )
         return self.out(y.transpose(1, 2).reshape(B, T, D))

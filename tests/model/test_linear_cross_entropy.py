@@ -38,3 +38,15 @@ def test_large_scores_overflow_nowhere() -> None:
     weight = torch.tensor([[1.0], [-1.0]])
     loss = linear_cross_entropy(states, weight, torch.zeros(2), torch.tensor([0, 0]))
     assert loss.item() == pytest.approx(1000.0)
+
+
+def test_gradients_of_a_tied_embedding_add_up() -> None:
+    weight = torch.randn(6, 3, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    bias, tokens, targets = torch.zeros(6), torch.tensor([1, 4, 1]), torch.tensor([0, 5, 2])
+    gradients = []
+    for loss in (linear_cross_entropy, lambda x, w, b, y: F.cross_entropy(F.linear(x, w, b), y)):
+        (gradient,) = torch.autograd.grad(
+            loss(F.embedding(tokens, weight), weight, bias, targets), weight
+        )
+        gradients.append(gradient)
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)

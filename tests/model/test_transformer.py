@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from lightning_modules.attention import attend_on_cpu
 from lightning_modules.initialisation import initialise
 from lightning_modules.positions.base import PositionEncoding
 from lightning_modules.positions.learned import LearnedPositions
@@ -196,3 +198,29 @@ def test_initial_scales_are_as_configured() -> None:
     assert model.blocks[0].mlp.out.weight.std().item() == pytest.approx(0.1 / 6**0.5, rel=0.05)
     assert model.blocks[0].mlp.up.bias.abs().sum() == 0
     assert torch.equal(model.norm.weight, torch.ones(64, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("masked", [None, "causal", "padded", "bias"])
+def test_attention_with_dropout_is_pytorchs_bit_for_bit(masked: str | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (
+        torch.randn(4, LENGTH, 2, 8, generator=generator).transpose(1, 2).requires_grad_()
+        for _ in range(3)
+    )
+    mask = {
+        None: None,
+        "causal": torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril(),
+        "padded": (torch.rand(4, 1, LENGTH, LENGTH, generator=generator) < 0.5)
+        | torch.eye(LENGTH, dtype=torch.bool),
+        "bias": torch.randn(2, LENGTH, LENGTH, generator=generator),
+    }[masked]
+    results = []
+    for attend in (
+        lambda: attend_on_cpu(q, k, v, mask=mask, dropout=0.3),
+        lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=0.3),
+    ):
+        torch.manual_seed(5)
+        y = attend()
+        results.append((y, *torch.autograd.grad(y.square().sum(), (q, k, v))))
+    ours, theirs = results
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
