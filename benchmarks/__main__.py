@@ -3,6 +3,7 @@
 python -m benchmarks                     all of them, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
+python -m benchmarks pretraining         a pre-training step beside transformers'
 python -m benchmarks microworld          what a bag of words scores on its tasks
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
 python -m benchmarks collect             seconds to read 10, 100, 1,000 runs from each source
@@ -23,6 +24,8 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", metavar="benchmark")
     overhead = commands.add_parser("overhead", help="seconds a run beyond training")
     overhead.add_argument("--runs", type=int, default=200)
+    pretraining = commands.add_parser("pretraining", help="tokens a second beside transformers")
+    pretraining.add_argument("--rounds", type=int, default=9)
     coverage = commands.add_parser("coverage", help="how often intervals hold the truth")
     coverage.add_argument("--repetitions", type=int, default=4000)
     commands.add_parser("microworld", help="what a bag of words scores on microworld's tasks")
@@ -38,6 +41,10 @@ def main(arguments: list[str]) -> int:
 
     if options.command in (None, "overhead"):
         overhead_benchmark.main(runs=getattr(options, "runs", 200))
+    if options.command in (None, "pretraining"):
+        from benchmarks import pretraining as pretraining_benchmark
+
+        pretraining_benchmark.main(rounds=getattr(options, "rounds", 9))
     if options.command in (None, "microworld"):
         from benchmarks import microworld
 

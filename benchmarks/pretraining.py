@@ -254,26 +254,25 @@ def measure_memory(name: str, size: Size) -> None:
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
-def report(size: Size, *, rounds: int, memory: bool) -> None:
+def report(size: Size, *, rounds: int) -> None:
     print(f"{size.num_layers} x {size.hidden_size}, dropout {size.dropout}, {rounds} rounds")
     for mine, others in COMPARISONS.items():
         taken = race([mine, *others], size, rounds=rounds)
         for name, times in taken.items():
             ratios = sorted(t / o for t, o in zip(times, taken[mine], strict=True))
             line = f"  {name:<46}{BATCH * LENGTH / statistics.median(times):8,.0f} tokens/s"
-            if memory:
-                line += f"{peak_megabytes(name, size):8,.0f} MB"
+            line += f"{peak_megabytes(name, size):8,.0f} MB"
             if name != mine:
                 line += f"   ours is {statistics.median(ratios):.2f} times as fast"
                 line += f" ({ratios[0]:.2f} to {ratios[-1]:.2f})"
             print(line, flush=True)
 
 
-def main(*, rounds: int = 9, memory: bool = True) -> None:
+def main(*, rounds: int) -> None:
     torch.set_num_threads(1)
     for dropout in (0.1, 0.0):
         for num_layers, hidden_size in ((2, 128), (4, 256)):
-            report(Size(num_layers, hidden_size, dropout), rounds=rounds, memory=memory)
+            report(Size(num_layers, hidden_size, dropout), rounds=rounds)
 
 
 if __name__ == "__main__":
