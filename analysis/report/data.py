@@ -15,7 +15,7 @@ from ..columns import metric
 from ..frame import load_plan, plan_frame
 from ..judgement import Judgement, judge
 from ..table import build_table
-from ..tuning import choose
+from ..tuning import with_choices
 from . import claims, curves, effects, runs
 from .arms import arms_of
 
@@ -43,8 +43,7 @@ def study_data(plan_path: Path, runs_root: Path) -> dict[str, Any]:
     list and the curves show every planned run."""
     plan = load_plan(plan_path)
     frame = plan_frame(plan, runs_root)
-    judged, kept, chosen = choose(plan, frame)
-    kept = kept.assign(tuned=[str(chosen.get(run_id, "")) for run_id in kept["run_id"]])
+    judged, kept = with_choices(plan, frame)
     judgements = judge(judged, kept)
     arms = arms_of(plan)
     metrics = _metrics(judgements, frame)
