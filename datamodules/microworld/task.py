@@ -47,7 +47,7 @@ class MicroworldTask(FinetuningDataModule):
     stride: passage tokens between windows, where a question's text exceeds sequence_length.
     """
 
-    version = 1
+    version = 2
     limits: ClassVar = {
         "train_size": (1, 100_000),
         "validation_size": (1, 100_000),
