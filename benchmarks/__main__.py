@@ -4,6 +4,7 @@ python -m benchmarks                     all of them, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
 python -m benchmarks pretraining         a pre-training step beside transformers'
+python -m benchmarks corpus              building an epoch of pre-training, batches, tokenising
 python -m benchmarks microworld          what a bag of words scores on its tasks
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
 python -m benchmarks collect             seconds to read 10, 100, 1,000 runs from each source
@@ -28,6 +29,9 @@ def main(arguments: list[str]) -> int:
     pretraining.add_argument("--rounds", type=int, default=9)
     coverage = commands.add_parser("coverage", help="how often intervals hold the truth")
     coverage.add_argument("--repetitions", type=int, default=4000)
+    corpus = commands.add_parser("corpus", help="an epoch of pre-training, batches, tokenising")
+    for name in ("data", "corpus", "vocabulary"):
+        corpus.add_argument(f"--{name}", help="to tokenise a corpus, as in the configuration")
     commands.add_parser("microworld", help="what a bag of words scores on microworld's tasks")
     collect = commands.add_parser("collect", help="seconds to read runs from each source")
     collect.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
@@ -45,6 +49,14 @@ def main(arguments: list[str]) -> int:
         from benchmarks import pretraining as pretraining_benchmark
 
         pretraining_benchmark.main(rounds=getattr(options, "rounds", 9))
+    if options.command in (None, "corpus"):
+        from benchmarks import corpus as corpus_benchmark
+
+        corpus_benchmark.main(
+            data=getattr(options, "data", None),
+            corpus=getattr(options, "corpus", None),
+            vocabulary=getattr(options, "vocabulary", None),
+        )
     if options.command in (None, "microworld"):
         from benchmarks import microworld
 

@@ -213,7 +213,7 @@ def _read(
         if num_documents is not None:
             raise ValueError(
                 f"num_documents={num_documents} is for the generated corpus, and {corpus} is read "
-                "whole: type data.num_documents=null"
+                f"whole: type data=corpus data.corpus={corpus}, or data.num_documents=null"
             )
         from datamodules.text.tokenised import tokenised
 

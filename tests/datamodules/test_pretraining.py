@@ -217,7 +217,7 @@ def test_documents_are_held_out_by_content_wherever_they_stand():
     [
         ({"num_documents": None}, "type data.num_documents=20000"),
         ({"vocab_size": 100}, "vocabulary of its own: type data.vocabulary=null"),
-        ({"corpus": "books.txt"}, "books.txt is read whole: type data.num_documents=null"),
+        ({"corpus": "books.txt"}, r"books\.txt is read whole: type data=corpus data.corpus=books"),
         ({"mask_token_share": 0.95}, "add up to more than 1"),
         ({"num_documents": 5}, "has 5 documents.*expected at least 6"),
     ],
