@@ -82,7 +82,7 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
         title=f"{declared.title}: {plan['title']}" if plan.get("title") else declared.title,
         columns=columns,
         rows=_with_best(columns, rows) + against_itself,
-        notes=notes + _missing(frame),
+        notes=notes + _unrecorded(columns, frame) + _missing(frame),
         source=_source(plan, frame),
         violations=exact_facts.violations(frame),
     )
@@ -133,6 +133,13 @@ def _plain(cell: Cell, column: Column) -> float | None:
     if not isinstance(value, int | float) or value != value:
         return None
     return round(float(value), column.options.get("digits", 3))
+
+
+def _unrecorded(columns: Sequence[Column], frame: pd.DataFrame) -> list[str]:
+    """Names the columns' metrics that no run has: a dash must not hide a misspelt name."""
+    names = dict.fromkeys(str(c.options["metric"]) for c in columns if "metric" in c.options)
+    absent = [name for name in names if "{" not in name and name not in frame]
+    return [f"No run of the plan has {', '.join(absent)}."] if absent and len(frame) else []
 
 
 def _missing(frame: pd.DataFrame) -> list[str]:

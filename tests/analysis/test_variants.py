@@ -129,6 +129,7 @@ def test_spans_are_told_apart_by_the_side_of_their_evidence(bert):
             result = json.loads(path.read_text(encoding="utf-8"))
             result["metrics"] |= {"f1_right": 0.2, "f1_left": 0.8}
             path.write_text(json.dumps(result), encoding="utf-8")
+    assert "No run of the plan has" not in " ".join(table5(bert).notes)
     row = plain(table5(bert))["ltr"]
     assert (float(row["spans_right"]), float(row["spans_left"])) == pytest.approx((0.2, 0.8))
 
@@ -141,3 +142,7 @@ def test_a_panel_leaves_out_the_rows_that_say_nothing_in_it(bert):
     text = markdown(table5(bert))
     assert text.count("*Difference to BERT, same seeds and data*") == 1
     assert text.count("| BERT (MLM + NSP) |") == 3
+
+
+def test_a_metric_that_no_run_has_is_named(bert):
+    assert "No run of the plan has metrics.f1_right, metrics.f1_left." in table5(bert).notes
