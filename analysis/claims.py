@@ -105,8 +105,8 @@ def check(claim: Mapping[str, Any], where: str) -> None:
 
 def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, Any]]) -> list[str]:
     """Sentences naming the claims that differ from the plan's, which alone are judged."""
-    old = {claim["id"]: _judged(claim) for claim in frozen}
-    new = {claim["id"]: _judged(claim) for claim in current}
+    old = {claim["id"]: judged(claim) for claim in frozen}
+    new = {claim["id"]: judged(claim) for claim in current}
     sentences = [f"claim {name} was added after the plan; not judged" for name in new.keys() - old]
     sentences += [f"claim {name} was withdrawn after the plan" for name in old.keys() - new]
     for name in old.keys() & new:
@@ -124,7 +124,7 @@ def metric_label(claim: Mapping[str, Any]) -> str:
     return claim.get("label") or claim["metric"].replace("_", " ")
 
 
-def _judged(claim: Mapping[str, Any]) -> dict[str, Any]:
+def judged(claim: Mapping[str, Any]) -> dict[str, Any]:
     """What a claim says and how it is judged, without what planning assumed and tables call it."""
     return {key: value for key, value in claim.items() if key not in OF_METRIC}
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from analysis.claims import OF_METRIC, judged
 from experiments.compose import compose, factor_levels
 from experiments.lineage import parent_configs, with_seed
 from experiments.provenance import sources_digest
@@ -105,7 +106,9 @@ def _held(claim: dict[str, Any], first: dict[str, dict[str, Any]]) -> dict[str, 
     if frozen is None:
         return {**claim, "changed_after_plan": True}
     unmarked = {key: value for key, value in frozen.items() if key != "changed_after_plan"}
-    return frozen if unmarked == claim else {**frozen, "changed_after_plan": True}
+    # What planning assumes and what tables call a metric are no part of what is judged.
+    held = frozen | {key: claim[key] for key in OF_METRIC if key in claim}
+    return held if judged(unmarked) == judged(claim) else {**held, "changed_after_plan": True}
 
 
 def load_plan(path: Path) -> Plan:

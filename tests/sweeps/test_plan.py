@@ -55,3 +55,11 @@ def test_claims_are_kept_from_the_first_plan_and_later_changes_marked(tmp_path) 
             {"id": "c", "delta": 1.0, "changed_after_plan": True},
         ]
     assert load_plan(path) == second
+
+
+def test_what_planning_assumes_and_tables_call_a_metric_is_no_change_of_a_claim(tmp_path) -> None:
+    path = tmp_path / "plan.json"
+    claim = {"id": "a", "delta": 0.05, "planning_sd": 0.02}
+    freeze(make_plan(declare(), common=[], claims=[claim]), path)
+    later = {**claim, "planning_sd": 0.04, "label": "task score"}
+    assert freeze(make_plan(declare(), common=[], claims=[later]), path)["claims"] == [later]
