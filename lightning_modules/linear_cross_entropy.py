@@ -14,9 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
-CHUNK_ELEMENTS = 5_000_000  # logits held at a time: 20 MB in float32, 163 rows of 30,522
+CHUNK_ELEMENTS = {"cpu": 5_000_000}  # logits at a time: 20 MB in float32, 163 rows of 30,522
+CHUNK_ELEMENTS_ELSEWHERE = 250_000_000  # accelerators want large matrices
+
+
+def rows_at_a_time(weight: torch.Tensor) -> int:
+    """How many predictions' logits under weight [V, D] are held at once."""
+    return max(1, CHUNK_ELEMENTS.get(weight.device.type, CHUNK_ELEMENTS_ELSEWHERE) // len(weight))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -30,27 +35,37 @@ class _LinearCrossEntropy(torch.autograd.Function):
         bias: torch.Tensor,
         targets: torch.Tensor,
     ) -> torch.Tensor:
+        device = states.device.type
+        autocast = torch.is_autocast_enabled(device)
+        narrow = torch.get_autocast_dtype(device) if autocast else states.dtype
         # Half precision takes the sum over the vocabulary, and the loss, in float32.
-        wide = torch.promote_types(states.dtype, torch.float32)
-        loss = torch.zeros((), dtype=wide, device=states.device)
+        wide = torch.promote_types(narrow, torch.float32)
+        x_all, w, b = states.to(narrow), weight.to(narrow), bias.to(narrow)
         grad_states = torch.empty_like(states)
-        grad_weight = torch.empty_like(weight)
+        grad_weight = torch.zeros_like(weight)
         grad_bias = torch.zeros_like(bias)
-        rows = max(1, CHUNK_ELEMENTS // len(weight))
-        chunks = list(
-            zip(states.split(rows), targets.split(rows), grad_states.split(rows), strict=True)
-        )
-        for x, y, grad_x in chunks:
-            log_probabilities = F.linear(x, weight, bias).log_softmax(1, dtype=wide)
-            loss -= log_probabilities.gather(1, y[:, None]).sum()
-            # d(loss)/d(logits) = softmax - one-hot, but for the mean's 1 / N
-            gradient = log_probabilities.exp_()
-            gradient[torch.arange(len(y), device=y.device), y] -= 1
-            grad_bias += gradient.sum(0)
-            gradient = gradient.to(weight.dtype)
-            grad_x.copy_(gradient @ weight)
-            first = x is chunks[0][0]
-            grad_weight.addmm_(gradient.T, x.to(weight.dtype), beta=0 if first else 1)
+        loss = states.new_zeros((), dtype=wide)
+        # Two buffers for all chunks: memory fresh from the system costs as much as the arithmetic.
+        rows = rows_at_a_time(weight)
+        scores = x_all.new_empty(min(rows, len(states)), len(weight))
+        logs = torch.empty_like(scores, dtype=wide)
+        with torch.autocast(device, enabled=False):
+            for x, y, grad_x in zip(
+                x_all.split(rows), targets.split(rows), grad_states.split(rows), strict=True
+            ):
+                logits = torch.addmm(b, x, w.T, out=scores[: len(x)])
+                log_probabilities = torch.log_softmax(logits, 1, dtype=wide, out=logs[: len(x)])
+                loss -= log_probabilities.gather(1, y[:, None]).sum()
+                # d(loss)/d(logits) = softmax - one-hot, but for the mean's 1 / N
+                gradient = log_probabilities.exp_()
+                gradient[torch.arange(len(y), device=y.device), y] -= 1
+                grad_bias += gradient.sum(0)
+                gradient = gradient.to(narrow)
+                grad_x.copy_(gradient @ w)
+                if narrow == weight.dtype:
+                    grad_weight.addmm_(gradient.T, x)
+                else:
+                    grad_weight += gradient.T @ x
         # Not saved through autograd, which would keep a hold on them: this way it may add an
         # embedding's other gradients to grad_weight in place.
         context.gradients = [grad_states, grad_weight, grad_bias]

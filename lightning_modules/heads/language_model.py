@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lightning_modules.linear_cross_entropy import CHUNK_ELEMENTS, linear_cross_entropy
+from lightning_modules.linear_cross_entropy import linear_cross_entropy, rows_at_a_time
 from lightning_modules.transformer import ACTIVATIONS
 
 
@@ -47,7 +47,7 @@ class LanguageModelHead(nn.Module):
         self, states: torch.Tensor, embedding: torch.Tensor, targets: torch.Tensor
     ) -> tuple[float, float]:
         """(mean cross-entropy, share of targets that score highest), some rows at a time."""
-        rows = max(1, CHUNK_ELEMENTS // len(embedding))
+        rows = rows_at_a_time(embedding)
         loss = correct = 0.0
         for x, y in zip(states.split(rows), targets.split(rows), strict=True):
             logits = self(x, embedding)

@@ -14,7 +14,7 @@ from lightning_modules.linear_cross_entropy import linear_cross_entropy
 def test_value_and_gradients_are_those_of_linear_and_cross_entropy(
     chunk_elements: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK_ELEMENTS", chunk_elements)
+    monkeypatch.setitem(module.CHUNK_ELEMENTS, "cpu", chunk_elements)
     generator = torch.Generator().manual_seed(0)
     shapes = [(7, 5), (11, 5), (11,)]
     leaves = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
@@ -38,6 +38,22 @@ def test_large_scores_overflow_nowhere() -> None:
     weight = torch.tensor([[1.0], [-1.0]])
     loss = linear_cross_entropy(states, weight, torch.zeros(2), torch.tensor([0, 0]))
     assert loss.item() == pytest.approx(1000.0)
+
+
+def test_half_precision_is_near_the_full_one_and_its_gradients_keep_their_parameters_type() -> None:
+    generator = torch.Generator().manual_seed(0)
+    leaves = [torch.randn(s, generator=generator) for s in [(40, 8), (50, 8), (50,)]]
+    targets = torch.randint(50, (40,), generator=generator)
+    results = []
+    for enabled in (False, True):
+        copies = [leaf.clone().requires_grad_() for leaf in leaves]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            loss = linear_cross_entropy(*copies, targets)
+        loss.backward()
+        assert {copy.grad.dtype for copy in copies} == {loss.dtype} == {torch.float32}
+        results.append([loss.detach(), *(copy.grad for copy in copies)])
+    for full, half in zip(*results, strict=True):
+        assert (full - half).norm() < 0.02 * full.norm()
 
 
 def test_gradients_of_a_tied_embedding_add_up() -> None:
