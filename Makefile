@@ -14,6 +14,9 @@ DATA    ?= data
 REPORTS ?= reports
 STATUS  ?= failed
 LAUNCHER ?= isolated
+TRACKING ?= offline
+PROJECT ?=
+ENTITY  ?=
 RUN     ?=
 SOURCE  ?=
 ARGS    ?=
@@ -24,9 +27,9 @@ STAMP := .venv/.ready
 PY := .venv/bin/python
 SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) \
 	--runs $(RUNS) $(if $(SOURCE),--source $(SOURCE)) --data $(DATA) --reports $(REPORTS) \
-	--launcher $(LAUNCHER) $(ARGS)
+	--launcher $(LAUNCHER) --tracking $(TRACKING) $(ARGS)
 
-.PHONY: help sweep plan status retry tables report publish wandb reproduce test lint format bench clean
+.PHONY: help sweep plan status retry tables report publish wandb sync reproduce test lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -65,6 +68,10 @@ report: $(STAMP)  ## write one page on all studies: reports/index.html
 
 publish: $(STAMP)  ## copy the sweep's finished runs to results/ and its tables to README.md
 	@$(call SWEEPS,publish)
+
+sync: $(STAMP)  ## upload to W&B what it does not hold yet, and verify it
+	@$(PY) -m experiments.sync --runs $(RUNS) $(if $(PROJECT),--project $(PROJECT)) \
+		$(if $(ENTITY),--entity $(ENTITY)) $(ARGS)
 
 reproduce: $(STAMP)  ## train one run again and compare: make reproduce RUN=<id>
 	@$(PY) -m experiments.reproduce $(RUN) --runs $(RUNS)

@@ -1,20 +1,21 @@
-"""Mirror finished runs to W&B, beside the training and never in its way.
+"""Mirror runs to W&B, beside the training and never in its way.
 
     with Mirror(project="transformer-symmetry", sweep="symmetry") as mirror:
         ...                       # for each run, once its DONE is there:
         mirror.submit(run_dir)
     # prints: W&B: 20 runs mirrored.
 
-The runs are written one after another by a single process, started at the first submission. It
-reads the folders from a pipe: when the sweep closes the pipe, or dies, it finishes what it was
-given and exits. When it dies itself, the sweep goes on and says at the end what is missing;
-`unmirrored` finds those runs again, and mirroring a run twice does nothing.
+The runs are mirrored by a single process (experiments/mirror_process.py), started at the first
+submission: offline by writing one after another, online by following all of them live, from before
+they start. It reads the folders from a pipe: when the sweep closes the pipe, or dies, it finishes
+what it was given and exits. When it dies itself, the sweep goes on and says at the end what is
+missing; `make sync` sends what is not on the server, and mirroring a run twice does nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import functools
 import json
 import os
 import select
@@ -30,23 +31,24 @@ from typing import Any
 
 from experiments import wandb_client
 from experiments.errors import UserError
-from experiments.store import RunFolder
+from experiments.told import Told
 
-# A run takes about 0.1 s and 50 us a row; one that hangs ends the process, so that no process
-# whose sweep is gone waits forever.
-SECONDS_PER_RUN = 600
+# Without an answer from the mirror for so long, the sweep does not wait for it any more.
 CLOSE_SECONDS = 120.0
+ROOT = Path(__file__).parents[1]
+PROCESS = ("-m", "experiments.mirror_process")
 
 
 def mirror_now(
     run_dir: Path, *, project: str, sweep: str | None = None, entity: str | None = None
 ) -> bool:
-    """Mirror one finished run in this process; False if it was mirrored before."""
+    """Mirror one finished run offline, in this process; False if it was mirrored before."""
     if wandb_client.is_mirrored(run_dir):
         return False
-    result, history, labels = _told(run_dir, sweep=sweep)
+    told = Told(run_dir, sweep=sweep)
+    result = told.result()
     wandb_client.write_offline_run(
-        run_dir, result, history, project=project, entity=entity, **labels
+        run_dir, result, told.history(), project=project, entity=entity, **told.labels(result)
     )
     return True
 
@@ -54,38 +56,58 @@ def mirror_now(
 def mirror_run(run_dir: Path, config: Mapping[str, Any]) -> None:
     """Mirror a finished run as its config says, and to the W&B sweep agent that asked for it.
 
-    The agent's run is sent even when the run was finished, and mirrored, before.
+    The agent's run is sent even when the run was finished, and mirrored, before. Online, the run
+    was followed while it trained: `following`.
     """
     if wandb_client.agent_run_id():
-        result, history, labels = _told(run_dir, sweep=None)
-        wandb_client.send_agent_run(result, history, **labels)
+        told = Told(run_dir)
+        result = told.result()
+        wandb_client.send_agent_run(result, told.history(), **told.labels(result))
     if config["tracking"] == "offline":
         mirror_now(run_dir, **config["wandb"])
 
 
+@contextlib.contextmanager
+def following(run_dir: Path, config: Mapping[str, Any]) -> Iterator[None]:
+    """Have the one run followed live where its tracking is online and no agent sends it."""
+    if config["tracking"] != "online" or wandb_client.agent_run_id():
+        yield
+        return
+    with Mirror(online=True, **config["wandb"]) as mirror:
+        mirror.submit(run_dir)
+        yield
+
+
 def check_tracking(config: Mapping[str, Any]) -> None:
-    """UserError for the tracking that there is not."""
+    """UserError before anything is trained where W&B refuses the key, or there is none.
+
+    A server that does not answer is no mistake: training goes on, and the mirror tries again.
+    """
     if config["tracking"] == "online" and not wandb_client.agent_run_id():
-        raise UserError(
-            "tracking=online is not available yet: type tracking=offline, and upload the files "
-            "later with W&B's own `wandb sync`"
+        _check_online(**config["wandb"])
+
+
+@functools.cache
+def _check_online(*, project: str, entity: str | None) -> None:
+    """Ask the server, in a process of its own: this one may train."""
+    command = [sys.executable, *PROCESS, "--check", *_options(project=project, entity=entity)]
+    # The mirror's own time-outs end it; no terminal, or W&B would ask for a key.
+    asked = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    try:
+        answer = json.loads(asked.stdout)
+    except json.JSONDecodeError:
+        last_words = asked.stderr.strip().splitlines()[-1:]
+        answer = {"refused": "", "unreachable": " ".join(last_words) or _ending(asked.returncode)}
+    if answer["refused"]:
+        raise UserError(answer["refused"])
+    if answer["unreachable"]:
+        print(
+            f"W&B does not answer now ({answer['unreachable']}); training goes on, and what is not "
+            "sent until its end waits for `make sync`",
+            file=sys.stderr,
         )
-
-
-def _told(
-    run_dir: Path, *, sweep: str | None
-) -> tuple[dict[str, Any], Iterator[dict[str, Any]], dict[str, Any]]:
-    """What W&B is told of a finished run: its result, its history, its tags and group."""
-    folder = RunFolder(run_dir)
-    if not folder.is_done():
-        raise ValueError(f"{run_dir} holds no finished run (no DONE); train it to its end first.")
-    result = folder.result()
-    planned = folder.spec() if folder.spec_file.exists() else {}
-    labels = planned.get("labels") or {}
-    sweeps = [f"sweep:{name}" for name in (labels.get("sweep"), sweep) if name]
-    history = _history(folder.history_file, last_step=result["cost"].get("steps"))
-    tags = [*sweeps, *(labels.get("tags") or [])]
-    return result, history, {"tags": tags, "group": planned.get("arm") or result["variant"]}
 
 
 def unmirrored(runs_root: Path) -> list[Path]:
@@ -100,6 +122,7 @@ class MirrorReport:
 
     mirrored: list[Path] = field(default_factory=list)
     already: list[Path] = field(default_factory=list)
+    unfinished: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -123,10 +146,11 @@ class Mirror:
         project: str,
         sweep: str | None = None,
         entity: str | None = None,
+        online: bool = False,
         say: Callable[[str], None] = print,
     ) -> None:
-        options = {"--project": project, "--sweep": sweep, "--entity": entity}
-        self._arguments = [f"{option}={value}" for option, value in options.items() if value]
+        self._arguments = _options(project=project, sweep=sweep, entity=entity)
+        self._arguments += ["--online"] if online else []
         self._say = say
         self._submitted: dict[Path, None] = {}  # in order, each once
         self._unsent = b""
@@ -139,7 +163,7 @@ class Mirror:
 
     def __exit__(self, *exception: object) -> None:
         report = self.close()
-        if self._submitted:
+        if len(report.unfinished) < len(self._submitted):
             self._say(str(report))
 
     @property
@@ -148,7 +172,7 @@ class Mirror:
         return self._process.pid if self._process else None
 
     def submit(self, run_dir: Path) -> None:
-        """Have a finished run mirrored; returns at once, however far behind the mirror is."""
+        """Have a run mirrored, offline a finished one; returns at once."""
         assert self._report is None, "submit after close"
         run_dir = Path(run_dir).resolve()
         if run_dir in self._submitted:
@@ -163,7 +187,10 @@ class Mirror:
         self._send(until=None)
 
     def close(self, timeout: float = CLOSE_SECONDS) -> MirrorReport:
-        """Wait for the queue, at most `timeout` seconds, and tell what became of each run."""
+        """Wait for the queue and tell what became of each run.
+
+        Gives up after `timeout` seconds in which no run was done.
+        """
         if self._report is None:
             if self._process is not None:
                 self._stop(self._process, timeout)
@@ -177,9 +204,9 @@ class Mirror:
         self._answers = tempfile.TemporaryFile()  # noqa: SIM115 - both are closed by close()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.mirror", *self._arguments],
+            [sys.executable, *PROCESS, *self._arguments],
             bufsize=0,
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
             start_new_session=True,
             stdin=subprocess.PIPE,
             stdout=self._answers,
@@ -209,18 +236,20 @@ class Mirror:
         self._send(until=until)
         assert process.stdin
         process.stdin.close()
-        try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        answered = 0
+        while process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+            if (size := os.fstat(self._answers.fileno()).st_size) > answered:
+                answered, until = size, time.monotonic() + timeout
+        if process.poll() is None:
             process.kill()
             process.wait()
             self._broken = f"the mirror was not done after {timeout:.0f} s"
-        else:
-            if process.returncode:
-                last_words = _contents(self._errors).strip().splitlines()[-1:]
-                self._broken = " ".join(
-                    [f"the mirror process ended with {_ending(process.returncode)}", *last_words]
-                )
+        elif process.returncode:
+            last_words = _contents(self._errors).strip().splitlines()[-1:]
+            self._broken = " ".join(
+                [f"the mirror process ended with {_ending(process.returncode)}", *last_words]
+            )
 
     def _read_report(self) -> MirrorReport:
         report = MirrorReport()
@@ -233,6 +262,8 @@ class Mirror:
                 left.pop(folder)
                 if answer["error"]:
                     report.failed[folder] = answer["error"]
+                elif answer.get("unfinished"):
+                    report.unfinished.append(folder)
                 else:
                     (report.mirrored if answer["new"] else report.already).append(folder)
         for folder in left:
@@ -243,46 +274,8 @@ class Mirror:
         return report
 
 
-def _serve(arguments: list[str]) -> None:
-    """The mirror process: folders in as JSON lines, answers out, until the pipe is closed."""
-    parser = argparse.ArgumentParser(prog="experiments.mirror", description=_serve.__doc__)
-    parser.add_argument("--project", required=True)
-    parser.add_argument("--sweep")
-    parser.add_argument("--entity")
-    options = parser.parse_args(arguments)
-    # Answers alone go to stdout; whatever else is printed here goes to stderr.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in sys.stdin:
-        if not line.endswith("\n"):  # the sweep was killed while it wrote it
-            break
-        folder = json.loads(line)
-        answer: dict[str, Any] = {"run": folder, "new": False, "error": ""}
-        signal.alarm(SECONDS_PER_RUN)
-        try:
-            answer["new"] = mirror_now(Path(folder), **vars(options))
-        except Exception as error:  # one run's trouble is that run's alone
-            answer["error"] = " ".join(f"{type(error).__name__}: {error}".split())
-        signal.alarm(0)
-        print(json.dumps(answer), file=answers, flush=True)
-    wandb_client.close()
-
-
-def _history(path: Path, *, last_step: int | None) -> Iterator[dict[str, Any]]:
-    """The logged rows up to the run's last step; a run that logged nothing has no file.
-
-    Stricter than the store's reader, which ends at a torn line: a finished run has none.
-    """
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number} is not a JSON object") from error
-            if last_step is None or row["step"] <= last_step:
-                yield row
+def _options(**options: str | None) -> list[str]:
+    return [f"--{option}={value}" for option, value in options.items() if value]
 
 
 def _contents(file: Any) -> str:
@@ -292,7 +285,3 @@ def _contents(file: Any) -> str:
 
 def _ending(return_code: int) -> str:
     return signal.Signals(-return_code).name if return_code < 0 else f"exit code {return_code}"
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1:])

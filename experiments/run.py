@@ -61,7 +61,7 @@ def bring_to_end(spec: dict[str, Any]) -> State:
     """Train the run unless it is finished, then mirror it; the state it is left in."""
     folder = folder_of(spec)
     config = spec["config"]
-    from experiments.mirror import check_tracking
+    from experiments.mirror import check_tracking, following, mirror_run
 
     check_tracking(config)
     state = State.finished
@@ -73,15 +73,15 @@ def bring_to_end(spec: dict[str, Any]) -> State:
             if (state := bring_to_end(parent)) != State.finished:
                 return state
         folder.prepare(spec)
-        from experiments import worker
+    with following(folder.path, config):
+        if not folder.is_done():
+            from experiments import worker
 
-        worker.quiet()
-        with worker.stop_on_signals() as should_stop:
-            progress = sys.stderr.isatty()
-            state = worker.execute(folder.path, should_stop=should_stop, progress=progress)
+            worker.quiet()
+            with worker.stop_on_signals() as should_stop:
+                progress = sys.stderr.isatty()
+                state = worker.execute(folder.path, should_stop=should_stop, progress=progress)
     if state == State.finished and config["tracking"] != "disabled":
-        from experiments.mirror import mirror_run
-
         mirror_run(folder.path, config)
     return state
 

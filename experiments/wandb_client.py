@@ -97,9 +97,9 @@ def send_agent_run(
     try:
         # The agent's parameters would displace the typed config's keys of the same names.
         _replace_environment({k: v for k, v in theirs.items() if k != "WANDB_SWEEP_PARAM_PATH"})
-        wandb = _wandb()
+        wandb = package()
         with tempfile.TemporaryDirectory(prefix="wandb-agent-") as folder:
-            settings = wandb.Settings(host=result["provenance"].get("host"), **_QUIET)
+            settings = wandb.Settings(host=result["provenance"].get("host"), **QUIET)
             arguments |= {"id": theirs["WANDB_RUN_ID"], "project": None, "dir": folder}
             _log(wandb.init(mode="online", settings=settings, **arguments), history, result)
             wandb.teardown()
@@ -125,7 +125,7 @@ def read_offline_run(path: Path, *, history: bool = True) -> OfflineRun:
 def record_class() -> Any:
     """The protobuf message that each record of a .wandb file holds."""
     with _own_environment():
-        _wandb()
+        package()
         return importlib.import_module("wandb.proto.wandb_internal_pb2").Record
 
 
@@ -133,14 +133,19 @@ def close() -> None:
     """End W&B's service process now rather than with this one; a later call starts it anew."""
     if _scratch.cache_info().currsize:
         with _own_environment(), contextlib.suppress(SystemExit):
-            _wandb().teardown()
+            package().teardown()
+
+
+def chosen(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the settings that the user's environment does not set (WANDB_<NAME>)."""
+    return {k: v for k, v in settings.items() if f"WANDB_{k.upper()}" not in os.environ}
 
 
 @contextlib.contextmanager
 def online() -> Iterator[Any]:
     """The wandb package as the user has set it up: with their key, server and proxies."""
     close()  # W&B reads the environment once
-    wandb = _wandb()
+    wandb = package()
     wandb.setup(settings=wandb.Settings(silent=True))
     try:
         yield wandb
@@ -176,8 +181,8 @@ def _log_offline(
     result: Mapping[str, Any],
 ) -> list[int]:
     """Log the whole run into `folder/wandb` and return its steps."""
-    wandb = _wandb()
-    settings = wandb.Settings(host=result["provenance"].get("host"), **_QUIET)
+    wandb = package()
+    settings = wandb.Settings(host=result["provenance"].get("host"), **QUIET)
     # create_new: many runs in one process stay many, whatever else the process is logging.
     run = wandb.init(
         mode="offline", dir=str(folder), reinit="create_new", settings=settings, **arguments
@@ -231,7 +236,7 @@ def _check_and_flush(folder: Path, run_id: str, steps: list[int]) -> None:
 
 
 # Nothing is recorded but the run: no source, git state, packages, console or machine figures.
-_QUIET: dict[str, Any] = {
+QUIET: dict[str, Any] = {
     "console": "off",
     "disable_code": True,
     "disable_git": True,
@@ -246,7 +251,8 @@ _QUIET: dict[str, Any] = {
 }
 
 
-def _wandb() -> Any:
+def package() -> Any:
+    """The wandb package; UserError where it is not installed."""
     try:
         return importlib.import_module("wandb")
     except ModuleNotFoundError as error:

@@ -9,6 +9,7 @@ asks for fewer requests is asked again, later and later.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -100,8 +101,29 @@ def read_online_runs(
 
 def _read(run: Any, *, new: bool, history: bool) -> OnlineRun:
     """What the server holds of a wandb.Api() run; its contents only where they are new."""
-    if new:
-        patiently(run.load_full_data, what=f"run {run.id}")
+    if not new:
+        return _made(run)
+    patiently(run.load_full_data, what=f"run {run.id}")
+    rows: list[dict[str, Any]] = []
+    if history:
+        rows = patiently(functools.partial(complete_history, run), what=f"the history of {run.id}")
+    return _held(run, rows)
+
+
+def online_run(api: Any, path: str, run_id: str) -> OnlineRun | None:
+    """One run of `entity/project` with its history; None where the server has none of this id."""
+    api.flush()  # else it answers what it answered before
+    filters = {"name": run_id}  # unlike api.run(), which fails the same way whatever is wrong
+    found = list(api.runs(path, filters=filters, per_page=1, lazy=False))
+    return _held(found[0], complete_history(found[0])) if found else None
+
+
+def _held(run: Any, history: list[dict[str, Any]]) -> OnlineRun:
+    config = {key: value for key, value in run.config.items() if key != "_wandb"}
+    return _made(run, config=config, summary=dict(run.summary_metrics), history=history)
+
+
+def _made(run: Any, **contents: Any) -> OnlineRun:
     return OnlineRun(
         id=run.id,
         name=run.name,
@@ -111,10 +133,8 @@ def _read(run: Any, *, new: bool, history: bool) -> OnlineRun:
         group=run.group or "",
         job_type=run.job_type or "",
         tags=list(run.tags),
-        config={k: v for k, v in run.config.items() if k != "_wandb"} if new else {},
-        summary=dict(run.summary_metrics) if new else {},
         updated=_updated(run),
-        history=complete_history(run) if history and new else [],
+        **{"config": {}, "summary": {}, **contents},
     )
 
 
@@ -124,12 +144,8 @@ def _updated(run: Any) -> str:
 
 def complete_history(run: Any) -> list[dict[str, Any]]:
     """Every row that the server holds of a wandb.Api() run, in the order of the steps."""
-
-    def scan() -> list[dict[str, Any]]:
-        # No cache: it would not know of rows that came since.
-        return list(run.scan_history(use_cache=False))
-
-    return patiently(scan, what=f"the history of {run.id}")
+    # No cache: it would not know of rows that came since.
+    return list(run.scan_history(use_cache=False))
 
 
 def patiently(ask: Callable[[], T], *, what: str, attempts: int = ATTEMPTS) -> T:

@@ -7,6 +7,7 @@
     python -m sweeps tables symmetry
     python -m sweeps publish symmetry
     python -m sweeps wandb symmetry                    the same runs for W&B sweep agents
+    python -m sweeps run symmetry --tracking online    every run live in W&B
     python -m sweeps run symmetry --devices 0,1 --runs-per-device 4
     python -m sweeps run symmetry --launcher slurm --slurm-partition gpu --slurm-time 2:00:00
 
@@ -32,6 +33,8 @@ COMMANDS = {
     "wandb": "write W&B sweep files whose agents train the same runs",
 }
 
+TRACKING = ["offline", "online", "disabled"]
+
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
@@ -54,9 +57,7 @@ def parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--data", default="data", help="where data sets are")
         command.add_argument("--reports", default="reports", help="where tables are written")
-        command.add_argument(
-            "--tracking", default="offline", choices=["offline", "disabled"], help="W&B mirror"
-        )
+        command.add_argument("--tracking", default="offline", choices=TRACKING, help="W&B mirror")
         command.add_argument("--time-limit", type=float, help="seconds after which a run fails")
         _add_places(command)
         if name == "retry":

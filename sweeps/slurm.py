@@ -241,7 +241,7 @@ def drive(plan: Plan, runs: Path, *, options: Options, console: Console) -> Prog
         if state in (State.waiting, State.interrupted, State.running):
             queue.adopt(progress.folder(by_id[run_id]))
     seen: dict[str, State] = {}
-    with mirroring(plan) as on_finished, view_for(console) as view, ctrl_c() as stopped:
+    with mirroring(plan, runs) as on_finished, view_for(console) as view, ctrl_c() as stopped:
         while True:
             active = queue.active()
             _look(progress, queue, active)

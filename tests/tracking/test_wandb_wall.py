@@ -47,7 +47,16 @@ def test_only_wandb_client_imports_wandb() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["wandb_client", "wandb_record", "wandb_reading", "offline_reader", "mirror"]
+    "module",
+    [
+        "wandb_client",
+        "wandb_record",
+        "wandb_reading",
+        "wandb_online",
+        "offline_reader",
+        "mirror",
+        "sync",
+    ],
 )
 def test_importing_the_mirror_imports_neither_wandb_nor_torch(module: str) -> None:
     check = f"import sys, experiments.{module}; print({{'wandb', 'torch'}} & set(sys.modules))"
