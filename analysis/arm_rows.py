@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import cells, exact_facts
-from .columns import ARM_KINDS, Arm, Cell
-from .declaration import Column
+from .columns import Arm, Cell
+from .declaration import KINDS, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def arm_rows(
     for arm in arms(plan, frame):
         ids = set(arm.runs["run_id"])
         alerts = {violation.column for violation in broken if violation.run_id in ids}
-        cells_ = [ARM_KINDS[column.kind](arm, **column.options) for column in columns]
+        cells_ = [KINDS["arms"][column.kind](arm, **column.options) for column in columns]
         rows.append(
             [
                 replace(cell, alert=arm.metric(column.options.get("metric", "")) in alerts)
@@ -78,5 +78,5 @@ def against_itself(
         cells.rows_of(frame, cells.planned(plan, base, role=role)) for role in ("cell", "aa")
     )
     arm = Arm(base, runs, len(runs), further)
-    first, *rest = (ARM_KINDS[column.kind](arm, **column.options) for column in columns)
+    first, *rest = (KINDS["arms"][column.kind](arm, **column.options) for column in columns)
     return [[Cell(f"A/A: {first.text}", {"": f"A/A: {first.text}"}), *rest]]

@@ -24,6 +24,7 @@ from typing import Any
 
 from experiments.errors import UserError, did_you_mean
 
+from .averages import AVERAGE_KINDS
 from .columns import ARM_KINDS, CLAIM_KINDS, Cell
 from .published_rows import PUBLISHED_KINDS
 from .variants import VARIANT_KINDS
@@ -31,7 +32,7 @@ from .variants import VARIANT_KINDS
 TABLES = Path(__file__).parent / "tables"
 
 KINDS: dict[str, Mapping[str, Callable[..., Cell]]] = {
-    "arms": ARM_KINDS,
+    "arms": ARM_KINDS | AVERAGE_KINDS,
     "variants": VARIANT_KINDS,
     "claims": CLAIM_KINDS,
     "published": PUBLISHED_KINDS,
