@@ -29,7 +29,7 @@ SWEEPS = $(PY) -m sweeps $(1) $(SWEEP) --profile $(PROFILE) $(if $(SEEDS),--seed
 	--runs $(RUNS) $(if $(SOURCE),--source $(SOURCE)) --data $(DATA) --reports $(REPORTS) \
 	--launcher $(LAUNCHER) --tracking $(TRACKING) $(ARGS)
 
-.PHONY: help sweep plan status retry tables report publish wandb sync reproduce test lint format bench clean
+.PHONY: help sweep plan status retry tables report publish wandb dashboard sync reproduce test lint format bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -68,6 +68,10 @@ report: $(STAMP)  ## write one page on all studies: reports/index.html
 
 publish: $(STAMP)  ## copy the sweep's finished runs to results/ and its tables to README.md
 	@$(call SWEEPS,publish)
+
+dashboard: $(STAMP)  ## make or update W&B workspaces and reports: make dashboard ENTITY=<name>
+	@$(PY) -m analysis dashboard --reports $(REPORTS) $(if $(ENTITY),--entity $(ENTITY)) \
+		$(if $(PROJECT),--project $(PROJECT)) $(ARGS)
 
 sync: $(STAMP)  ## upload to W&B what it does not hold yet, and verify it
 	@$(PY) -m experiments.sync --runs $(RUNS) $(if $(PROJECT),--project $(PROJECT)) \

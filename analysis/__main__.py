@@ -1,10 +1,11 @@
 """python -m analysis tables [--sweep symmetry] [--profile quick] [--source wandb]
 python -m analysis tables --plan runs/plans/symmetry-quick.json
+python -m analysis dashboard [--sweep symmetry] [--entity us]
 python -m analysis report [--runs runs] [--results results] [--reports reports]
 
 The first regenerates the tables, figures and notebooks of every plan of a profile, or of one, and
-prints the tables; the last writes the report on all plans. Exit code 0, 1 when an exact fact is
-violated or a notebook fails, 2 for a user's mistake.
+prints the tables; the last two make W&B workspaces and write the report on all plans. Exit code 0,
+1 when an exact fact is violated or a notebook fails, 2 for a user's mistake.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     for_report.add_argument(
         "--reports", default="reports", help="where to write (default: reports)"
     )
+    _dashboard_options(commands.add_parser("dashboard", help="make W&B workspaces and reports"))
     options = parser.parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
@@ -52,6 +54,20 @@ def _tables_options(command: argparse.ArgumentParser) -> None:
     add("--source", help="runs, wandb-offline or wandb (default: runs; of notebooks, theirs)")
     add("--no-figures", action="store_true", help="no figures")
     add("--no-notebooks", action="store_true", help="no notebooks")
+
+
+def _dashboard_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--sweep", help="one sweep alone (default: every sweep)")
+    add("--entity", help="W&B's user or team that the project belongs to")
+    add("--project", default="transformer-ablations", help="W&B's project of the runs")
+    add("--reports", default="reports", help="where to note their addresses (default: reports)")
+
+
+def dashboard(options: argparse.Namespace) -> int:
+    from .dashboard import dashboard
+
+    return dashboard(options)
 
 
 def tables(options: argparse.Namespace) -> int:
@@ -86,7 +102,7 @@ def report(options: argparse.Namespace) -> int:
     return written.exit_code
 
 
-COMMANDS = {"tables": tables, "report": report}
+COMMANDS = {"tables": tables, "report": report, "dashboard": dashboard}
 
 
 if __name__ == "__main__":

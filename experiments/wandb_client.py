@@ -75,6 +75,10 @@ def write_offline_run(
     return target
 
 
+class NotLoggedIn(RuntimeError):
+    """There is no key for W&B, or its server does not take it; the message says which."""
+
+
 class NotMirrored(RuntimeError):
     """W&B's server did not take a finished run."""
 

@@ -21,7 +21,10 @@ ALLOWED = {
         "analysis",
         "experiments.store",
         "experiments.errors",
-        *(f"experiments.{name}" for name in ("wandb_client", "wandb_record", "wandb_reading")),
+        *(
+            f"experiments.{name}"
+            for name in ("wandb_client", "wandb_record", "wandb_reading", "wandb_dashboard")
+        ),
     },
     "sweeps": {"sweeps", "experiments", "analysis"},
 }
