@@ -143,10 +143,11 @@ class Following:
     def close(self) -> Iterator[Answer]:
         """Bring what is finished to the server, in a few tries, and leave the rest."""
         self.not_before, self.pause = 0.0, FIRST_PAUSE
-        for _ in range(LAST_TRIES):
+        for attempt in range(LAST_TRIES):
             if not any(f.told.folder.is_done() for f in self.followed.values()):
                 break
-            time.sleep(max(0.0, self.not_before - time.monotonic()))
+            if attempt:  # the server may answer later, another mirror may be done
+                time.sleep(max(FIRST_PAUSE, self.not_before - time.monotonic()))
             yield from self.turn()
         for followed in list(self.followed.values()):
             followed.leave()
