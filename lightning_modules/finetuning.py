@@ -89,7 +89,7 @@ class FinetuningModule(AblationModule):
         )
         initialise(self.head, seed_for=seed_for, std=HEAD_STD, prefix="head.")
         if frozen:
-            model.requires_grad_(False)
+            model.requires_grad_(False).eval()  # features have no dropout
 
     def start_from(self, states: list[dict[str, torch.Tensor]]) -> None:
         """Take each parent's encoder, and a single parent's pooler where it trained one that fits.
@@ -151,7 +151,7 @@ class FinetuningModule(AblationModule):
     def train(self, mode: bool = True) -> FinetuningModule:
         super().train(mode)
         if self.frozen:
-            self.model.eval()  # features have no dropout
+            self.model.eval()
         return self
 
     @torch.no_grad()
