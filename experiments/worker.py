@@ -97,6 +97,7 @@ def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any,
     module = build(
         config["module"],
         model=Encoders(models) if config["stage"] == "finetune" else models[0],
+        head_std=config["model"]["init"]["std"],
         optimizer=config["optimizer"],
         max_steps=config["trainer"]["max_steps"],
         seed_for=seed_for,

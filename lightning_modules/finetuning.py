@@ -24,7 +24,7 @@ from lightning_modules.heads.classifier import Classifier
 from lightning_modules.heads.layers import LayerChoice
 from lightning_modules.heads.pooler import Pooler
 from lightning_modules.heads.span import SpanHead
-from lightning_modules.initialisation import HEAD_STD, initialise
+from lightning_modules.initialisation import initialise
 
 IGNORED = -100  # the label of a token that is not scored
 
@@ -38,6 +38,7 @@ class FinetuningModule(AblationModule):
         bilstm_lr: its own learning rate, since it starts from random values (null: the others').
     frozen: the encoders are features and only what is on top is trained.
     layers: which hidden states are read, as in BERT's Table 7.
+    head_std: of the pooler's and the head's initial matrices.
     """
 
     version = 1
@@ -54,6 +55,7 @@ class FinetuningModule(AblationModule):
             "last", "embeddings", "second_to_last", "sum_last_four", "concat_last_four", "sum_all"
         ] = "last",
         dropout: float = 0.1,
+        head_std: float,
         model: Encoders,
         kind: str,
         num_labels: int,
@@ -81,13 +83,13 @@ class FinetuningModule(AblationModule):
         self.pooler: Pooler | None = None
         if kind == "classification":
             self.pooler = Pooler(sizes=sizes, pooling=ends)
-            initialise(self.pooler, seed_for=seed_for, std=HEAD_STD, prefix="pooler.")
+            initialise(self.pooler, seed_for=seed_for, std=head_std, prefix="pooler.")
         self.head = (
             SpanHead(hidden_size=sum(sizes))
             if kind == "span"
             else Classifier(hidden_size=sum(sizes), num_labels=num_labels, dropout=dropout)
         )
-        initialise(self.head, seed_for=seed_for, std=HEAD_STD, prefix="head.")
+        initialise(self.head, seed_for=seed_for, std=head_std, prefix="head.")
         if frozen:
             model.requires_grad_(False).eval()  # features have no dropout
 

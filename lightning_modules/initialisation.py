@@ -14,8 +14,6 @@ from torch import nn
 
 SeedFor = Callable[[str, int], int]
 
-HEAD_STD = 0.02  # of every head's matrices, as in BERT
-
 
 @torch.no_grad()
 def initialise(

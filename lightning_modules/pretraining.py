@@ -24,13 +24,14 @@ from torchmetrics import MeanMetric
 from lightning_modules.base import AblationModule, Batch
 from lightning_modules.heads.language_model import LanguageModelHead
 from lightning_modules.heads.pooler import Pooler
-from lightning_modules.initialisation import HEAD_STD, initialise
+from lightning_modules.initialisation import initialise
 from lightning_modules.transformer import Transformer
 
 
 class PretrainingModule(AblationModule):
     """A Transformer, the language-model head tied to its token embedding, and the NSP head.
 
+    head_std: of the heads' initial matrices.
     nsp: with next-sentence prediction. Without it there is neither a pooler nor its head, and a
     batch's `next_sentence` is not looked at.
     """
@@ -41,6 +42,7 @@ class PretrainingModule(AblationModule):
         self,
         *,
         nsp: bool = True,
+        head_std: float,
         model: Transformer,
         optimizer: dict[str, Any],
         max_steps: int,
@@ -65,7 +67,7 @@ class PretrainingModule(AblationModule):
             self.next_sentence = nn.Linear(model.hidden_size, 2)
         for name, part in self.named_children():
             if name != "model":
-                initialise(part, seed_for=seed_for, std=HEAD_STD, prefix=f"{name}.")
+                initialise(part, seed_for=seed_for, std=head_std, prefix=f"{name}.")
 
     def exported_state(self) -> dict[str, torch.Tensor]:
         """What a later stage may load: `model.*`, `head.*` and, with nsp, `pooler.*` and

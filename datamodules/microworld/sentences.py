@@ -21,10 +21,8 @@ TAKING = {
 }
 TRANSFER = {
     "to": "{giver} {give} {thing} to {getter}",
-    "double": "{giver} {give} {getter} {thing}",
     "from": "{getter} {get} {thing} from {giver}",
     "passive": "{thing} was {passive} to {getter} by {giver}",
-    "getter_passive": "{getter} was {passive} {thing} by {giver}",
 }
 GOING = {
     "direct": "{person} {verb} to {place}",

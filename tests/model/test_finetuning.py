@@ -55,6 +55,7 @@ def finetuning(
         model=Encoders([encoder(mask) for mask in masks]),
         kind=kind,
         num_labels=3,
+        head_std=0.02,
         optimizer=OPTIMIZER,
         max_steps=10,
         seed_for=seed_for,
@@ -159,7 +160,12 @@ def test_the_bilstm_alone_has_its_own_learning_rate() -> None:
 
 def pretrained(mask: str, *, nsp: bool) -> PretrainingModule:
     return PretrainingModule(
-        nsp=nsp, model=encoder(mask), optimizer=OPTIMIZER, max_steps=1, seed_for=seed_for
+        nsp=nsp,
+        head_std=0.02,
+        model=encoder(mask),
+        optimizer=OPTIMIZER,
+        max_steps=1,
+        seed_for=seed_for,
     )
 
 
@@ -187,6 +193,7 @@ def test_each_parent_gives_its_encoder_and_a_trained_pooler_goes_with_its_own() 
 def test_the_weights_of_another_model_are_refused() -> None:
     state = PretrainingModule(
         nsp=False,
+        head_std=0.02,
         model=encoder(num_layers=1),
         optimizer=OPTIMIZER,
         max_steps=1,

@@ -12,7 +12,7 @@ from lightning_modules.heads.bilstm import BiLSTM
 from lightning_modules.heads.classifier import Classifier
 from lightning_modules.heads.pooler import Pooler
 from lightning_modules.heads.span import SpanHead
-from lightning_modules.initialisation import HEAD_STD, initialise
+from lightning_modules.initialisation import initialise
 from lightning_modules.positions.learned import LearnedPositions
 from lightning_modules.residual import all_sublayers
 from lightning_modules.transformer import Transformer
@@ -125,7 +125,7 @@ def test_the_classifier_serves_pooled_vectors_and_tokens(shape: tuple[int, ...])
 )
 def test_initial_values_depend_on_the_seed_and_the_full_name_alone(head: nn.Module) -> None:
     def values(seed: int, prefix: str) -> dict[str, torch.Tensor]:
-        initialise(head, seed_for=streams(seed), std=HEAD_STD, prefix=prefix)
+        initialise(head, seed_for=streams(seed), std=0.02, prefix=prefix)
         return {name: value.clone() for name, value in head.state_dict().items()}
 
     first = values(0, "a.")

@@ -1,77 +1,76 @@
 """Spans: a question whose answer is a stretch of the passage, as in SQuAD.
 
-The passage tells several such facts, and only the words around the answer say which fact is asked
-for. They stand on its right ("who took ka box ?": "mara took ka box") for one half of the questions
-and on its left ("ka box was taken by mara") for the other. A model that reads from left to right
-sees the question first, but on the right half it reaches the answer before the evidence.
+The passage tells of three people who each do something else, and the verb alone, or its synonym,
+says whom or what the question is about. It stands on the answer's right ("who grabbed ?": "mara
+took ka box") for one half of the questions and on its left ("ka box was taken by mara") for the
+other. A model that reads from left to right sees the question first, but on the right half it
+reaches the answer before the evidence.
 """
 
 from __future__ import annotations
 
 from random import Random
 
-from datamodules.microworld.lexicon import GO, NAMES, OBJECTS, PLACES, TAKE, the
-from datamodules.microworld.sentences import going, taking
-from datamodules.microworld.tasks.base import SpanText, coloured
+from datamodules.microworld.lexicon import (
+    DROP,
+    GO,
+    HATE,
+    LIKE,
+    NAMES,
+    OBJECTS,
+    PASSIVE,
+    PLACES,
+    TAKE,
+    the,
+)
+from datamodules.microworld.tasks.base import SpanText
 
 LABELS = ("right", "left")
-NUM_RIVALS = 2  # further facts of the kind that is asked for
-# (form, asked role) -> where the rest of the fact stands, seen from the answer
+VERBS = {"take": TAKE, "drop": DROP, "like": LIKE, "hate": HATE, "go": GO}
+NUM_FACTS = 3
+# (form, asked role) -> where the verb stands, seen from the answer
 SIDE = {
     ("active", "person"): "right",
-    ("cleft", "person"): "right",
+    ("active", "thing"): "left",
     ("passive", "person"): "left",
-    ("active", "other"): "left",
-    ("cleft", "other"): "left",
-    ("passive", "other"): "right",
-    ("direct", "person"): "right",
-    ("inverted", "person"): "left",
-    ("direct", "other"): "left",
-    ("inverted", "other"): "right",
+    ("passive", "thing"): "right",
 }
-FORMS = {"take": ("active", "passive", "cleft"), "go": ("direct", "inverted")}
 
 
 def draw(random: Random, label: str) -> SpanText:
-    kind = random.choice(tuple(FORMS))
-    role = random.choice(("person", "other"))
-    form = random.choice([x for x in FORMS[kind] if SIDE[x, role] == label])
-    people = random.sample(NAMES, NUM_RIVALS + 2)
-    nouns = random.sample(OBJECTS if kind == "take" else PLACES, NUM_RIVALS + 1)
-    others = [coloured(random, noun) if kind == "take" else the(noun) for noun in nouns]
-    facts = [_fact(random, kind, people[0], nouns[0], others[0], form)]
-    for person, noun, other in zip(people[1:], nouns[1:], others[1:], strict=False):
-        facts.append(_fact(random, kind, person, noun, other, random.choice(FORMS[kind])))
-    facts.append(_unrelated(random, kind, people[-1]))
-    asked = facts[0]
-    random.shuffle(facts)
-    answer = (people[0] if role == "person" else others[0]).split()
-    words = [word for fact in facts for word in (*fact.split(), ".")]
-    first = _find(words, asked.split())
-    start = first + _find(asked.split(), answer)
-    question = _question(random, kind, role, people[0], nouns[0])
+    kinds = random.sample(tuple(VERBS), NUM_FACTS)
+    people = random.sample(NAMES, NUM_FACTS)
+    things = [the(noun) for noun in random.sample(OBJECTS, NUM_FACTS)]
+    places = [the(noun) for noun in random.sample(PLACES, NUM_FACTS)]
+    kind = kinds[0]
+    role = "person" if kind == "go" else random.choice(("person", "thing"))
+    asked_form = next(form for form in ("active", "passive") if SIDE[form, role] == label)
+    facts = []
+    for i, (each, person) in enumerate(zip(kinds, people, strict=True)):
+        form = asked_form if i == 0 else random.choice(("active", "passive"))
+        other = places[i] if each == "go" else things[i]
+        facts.append(_fact(random, each, person, other, form))
+    order = random.sample(range(NUM_FACTS), NUM_FACTS)
+    words = [word for i in order for word in (*facts[i].split(), ".")]
+    before = sum(len(facts[i].split()) + 1 for i in order[: order.index(0)])
+    answer = (people[0] if role == "person" else things[0]).split()
+    start = before + _find(facts[0].split(), answer)
+    verb = random.choice(VERBS[kind])
+    question = f"who {verb} ?" if role == "person" else f"what was {_participle(verb)} ?"
     return SpanText(question, " ".join(words), start, start + len(answer) - 1, label)
 
 
-def _fact(random: Random, kind: str, person: str, noun: str, other: str, form: str) -> str:
-    if kind == "take":
-        return taking(random, person, other, form)
-    return going(random, person, noun, form)
-
-
-def _unrelated(random: Random, kind: str, person: str) -> str:
-    """A fact of the other kind."""
+def _fact(random: Random, kind: str, person: str, other: str, form: str) -> str:
+    verb = random.choice(VERBS[kind])
     if kind == "go":
-        return taking(random, person, the(random.choice(OBJECTS)))
-    return going(random, person, random.choice(PLACES))
+        return f"{person} {verb} to {other}" if form == "active" else f"to {other} {verb} {person}"
+    if form == "active":
+        return f"{person} {verb} {other}"
+    return f"{other} was {_participle(verb)} by {person}"
 
 
-def _question(random: Random, kind: str, role: str, person: str, noun: str) -> str:
-    if kind == "take":
-        who, what = f"who {random.choice(TAKE)} {the(noun)} ?", f"what did {person} take ?"
-    else:
-        who, what = f"who {random.choice(GO)} to {the(noun)} ?", f"where did {person} go ?"
-    return who if role == "person" else what
+def _participle(verb: str) -> str:
+    return PASSIVE.get(verb, verb)
 
 
 def _find(words: list[str], part: list[str]) -> int:
