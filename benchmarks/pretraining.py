@@ -105,7 +105,12 @@ def ours(size: Size, *, attention_mask: str) -> tuple[torch.nn.Module, Loss]:
     )
     initialise(model, seed_for=streams(0), std=0.02)
     module = PretrainingModule(
-        nsp=not causal, model=model, optimizer=OPTIMIZER, max_steps=1, seed_for=streams(0)
+        nsp=not causal,
+        head_std=0.02,
+        model=model,
+        optimizer=OPTIMIZER,
+        max_steps=1,
+        seed_for=streams(0),
     )
     batch = next_token_batch() if causal else masked_batch()
     return module, lambda: module.training_step(batch, 0)

@@ -53,13 +53,13 @@ def mirror_now(
     return True
 
 
-def mirror_run(run_dir: Path, config: Mapping[str, Any]) -> None:
+def mirror_run(run_dir: Path, config: Mapping[str, Any], *, for_agent: bool = True) -> None:
     """Mirror a finished run as its config says, and to the W&B sweep agent that asked for it.
 
     The agent's run is sent even when the run was finished, and mirrored, before. Online, the run
     was followed while it trained: `following`.
     """
-    if wandb_client.agent_run_id():
+    if for_agent and wandb_client.agent_run_id():
         told = Told(run_dir)
         result = told.result()
         wandb_client.send_agent_run(result, told.history(), **told.labels(result))

@@ -57,8 +57,11 @@ def folder_of(spec: dict[str, Any]) -> RunFolder:
     return RunFolder.of(config["paths"]["runs"], study=config["study"], run_id=spec["run_id"])
 
 
-def bring_to_end(spec: dict[str, Any]) -> State:
-    """Train the run unless it is finished, then mirror it; the state it is left in."""
+def bring_to_end(spec: dict[str, Any], *, asked_for: bool = True) -> State:
+    """Train the run unless it is finished, then mirror it; the state it is left in.
+
+    A parent was not `asked_for`: under a W&B sweep agent it is not the run that the agent means.
+    """
     folder = folder_of(spec)
     config = spec["config"]
     from experiments.mirror import check_tracking, following, mirror_run
@@ -70,7 +73,7 @@ def bring_to_end(spec: dict[str, Any]) -> State:
             print(
                 f"{parent['labels']['variant']}, its parent {parent['run_id']} ...", file=sys.stderr
             )
-            if (state := bring_to_end(parent)) != State.finished:
+            if (state := bring_to_end(parent, asked_for=False)) != State.finished:
                 return state
         folder.prepare(spec)
     with following(folder.path, config):
@@ -82,7 +85,7 @@ def bring_to_end(spec: dict[str, Any]) -> State:
                 progress = sys.stderr.isatty()
                 state = worker.execute(folder.path, should_stop=should_stop, progress=progress)
     if state == State.finished and config["tracking"] != "disabled":
-        mirror_run(folder.path, config)
+        mirror_run(folder.path, config, for_agent=asked_for)
     return state
 
 

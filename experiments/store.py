@@ -66,6 +66,7 @@ class RunFolder:
         self.result_file = self.path / "result.json"
         self.done_file = self.path / "DONE"
         self.log_file = self.path / "log.txt"
+        self.online_file = self.path / "online.json"  # what W&B's server was seen to hold
         self.checkpoints = self.path / "checkpoint"
         self.reserve_file = self.path / ".reserve"
 
@@ -209,7 +210,7 @@ class RunFolder:
         # The mirror first: without DONE it would be taken for that of the run trained next.
         shutil.rmtree(self.path / "wandb", ignore_errors=True)
         shutil.rmtree(self.path / "weights", ignore_errors=True)
-        for path in (self.done_file, self.result_file, self.history_file):
+        for path in (self.done_file, self.result_file, self.history_file, self.online_file):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.forgive()

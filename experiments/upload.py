@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.files import write_atomic
-from experiments.store import now
+from experiments.store import RunFolder, now
 from experiments.told import Told
 from experiments.verification import Verification, verify
 from experiments.wandb_online import Unreachable
@@ -78,7 +78,7 @@ def _settled(server: Server, result: dict, rows: list, *, patience: tuple) -> Ve
 def marks(run_dir: Path) -> dict[str, dict]:
     """Where the run was verified, by target."""
     try:
-        return json.loads((run_dir / "online.json").read_text(encoding="utf-8"))
+        return json.loads(RunFolder(run_dir).online_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
 
@@ -86,7 +86,7 @@ def marks(run_dir: Path) -> dict[str, dict]:
 def mark(run_dir: Path, server: Server, *, rows: int, last_step: int | None) -> None:
     noted = {"verified": now(), "rows": rows, "last_step": last_step}
     content = {**marks(run_dir), server.target: noted}
-    write_atomic(run_dir / "online.json", json.dumps(content, indent=1) + "\n")
+    write_atomic(RunFolder(run_dir).online_file, json.dumps(content, indent=1) + "\n")
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ class BagOfWordsModule(FinetuningModule):
     ) -> None:
         super().__init__(
             frozen=True,
+            head_std=0.0,  # the head is replaced
             model=model,
             kind=kind,
             num_labels=num_labels,

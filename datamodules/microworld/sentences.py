@@ -3,15 +3,28 @@
     taking(random, "mara", "ka red box", form="passive")     # "ka red box was taken by mara"
     transfer(random, "mara", "tom", "ka box")                # "tom was given ka box by mara"
     going(random, "mara", "hall", form="inverted")           # "to bo hall went mara"
+    fact(random, "dropped", "mara")                          # "ka box was dropped by mara"
 
-Without a form, one is drawn. Verbs are drawn among their synonyms.
+Without a form, one is drawn. Verbs are drawn among their synonyms, but for that of a fact.
 """
 
 from __future__ import annotations
 
 from random import Random
 
-from datamodules.microworld.lexicon import GET, GIVE, GO, PASSIVE, TAKE, the
+from datamodules.microworld.lexicon import (
+    DROP,
+    GET,
+    GIVE,
+    GO,
+    HATE,
+    LIKE,
+    OBJECTS,
+    PASSIVE,
+    PLACES,
+    TAKE,
+    the,
+)
 
 # form -> the pattern; forms that begin with the person let the verb and the thing follow.
 TAKING = {
@@ -50,3 +63,26 @@ def going(random: Random, person: str, place: str, form: str | None = None) -> s
     """place: without its article."""
     pattern = GOING[form or random.choice(tuple(GOING))]
     return pattern.format(person=person, place=the(place), verb=random.choice(GO))
+
+
+# What somebody can do: kind -> its verbs.
+VERBS = {"take": TAKE, "drop": DROP, "like": LIKE, "hate": HATE, "go": GO}
+
+
+def fact(
+    random: Random, verb: str, person: str, noun: str | None = None, *, form: str | None = None
+) -> str:
+    """That the person did what the verb says, in six words whichever way it is said.
+
+    form: "person_first" or "person_last". noun: the thing or place; without one, one is drawn.
+    """
+    form = form or random.choice(("person_first", "person_last"))
+    if verb in GO:
+        place = the(noun or random.choice(PLACES))
+        if form == "person_first":
+            return f"then {person} {verb} to {place}"
+        return f"then to {place} {verb} {person}"
+    thing = the(noun or random.choice(OBJECTS))
+    if form == "person_first":
+        return f"and then {person} {verb} {thing}"
+    return f"{thing} was {PASSIVE.get(verb, verb)} by {person}"

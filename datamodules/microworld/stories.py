@@ -32,10 +32,10 @@ from datamodules.microworld.lexicon import (
 )
 from datamodules.microworld.sentences import going, taking, transfer
 
-NUM_PEOPLE, NUM_THINGS, NUM_PLACES = 2, 2, 2
+NUM_PEOPLE, NUM_THINGS, NUM_PLACES = 3, 3, 3
 # A story ends once it is this long, both included: 6 to 14 sentences with the last events, which
 # may be two sentences, and the end.
-SHORTEST, LONGEST = 4, 8
+SHORTEST, LONGEST = 5, 10
 
 
 ANSWERS = {True: "yes", False: "no", None: "perhaps"}
@@ -75,9 +75,9 @@ class Story:
 
     def tell(self) -> list[str]:
         """The story's sentences, words separated by spaces."""
-        first, second = self.people
+        first, second, third = self.people
         mood = "glad" if self.is_glad else "sad"
-        self.say(f"there was a {mood} day with {first} and {second}")
+        self.say(f"there was a {mood} day with {first} , {second} and {third}")
         for thing in self.things[:2]:
             self.lies_in[thing] = self.choice(self.places)
             self.say(f"{self.named(thing)} lay in {the(self.lies_in[thing])}")

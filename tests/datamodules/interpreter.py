@@ -46,6 +46,7 @@ GRAMMAR = {
     "open": [r"there was a (?P<mood>glad|sad) day with [a-z ,]+"],
     "close": [r"so it was a (?P<worth>[a-z]+) day"],
     "like": [f"n (?P<verb>liked|loved|hated|disliked) x because it was (?P<worth>{WORTH})"],
+    "fancy": ["n (?:liked|loved|hated|disliked) x"],
     "colour": [f"x was (?P<colour>{'|'.join(COLOURS)})"],
     "correct": ["x was not (?P<wrong>[a-z]+) but (?P<worth>[a-z]+)"],
     "worth": [f"x was (?P<worth>{WORTH})"],
@@ -198,6 +199,9 @@ class World:
 
     def _close(self, m):
         return is_good(m["worth"]) == self.is_glad and not self.promised
+
+    def _fancy(self, m):
+        return None
 
     def _like(self, m):
         liked = m["verb"] in ("liked", "loved")

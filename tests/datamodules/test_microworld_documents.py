@@ -17,7 +17,7 @@ STORIES = [[decode(s) for s in story] for story in documents(seed=3, count=2000)
 def test_the_vocabulary_begins_as_berts_and_holds_each_word_once():
     assert VOCABULARY[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     assert len(set(VOCABULARY)) == len(VOCABULARY)
-    assert 150 <= len(VOCABULARY) <= 400
+    assert 100 <= len(VOCABULARY) <= 400
 
 
 def test_documents_are_a_function_of_their_seed_and_of_nothing_else():

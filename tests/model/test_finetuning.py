@@ -145,7 +145,8 @@ def test_frozen_encoders_are_features_without_dropout_and_stay_as_they_are() -> 
         optimizer.step()
     assert all(value.equal(before[name]) for name, value in module.model.state_dict().items())
     assert module.head.linear.weight.grad is not None
-    assert not module.model.training and module.training
+    assert not module.model.training
+    assert module.training
 
 
 def test_the_bilstm_alone_has_its_own_learning_rate() -> None:

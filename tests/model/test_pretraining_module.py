@@ -46,7 +46,12 @@ def make(*, nsp: bool = True, attention_mask: str = "bidirectional", **model: ob
     )
     initialise(transformer, seed_for=streams(0), std=0.3)
     return PretrainingModule(
-        nsp=nsp, model=transformer, optimizer=OPTIMIZER, max_steps=100, seed_for=streams(0)
+        nsp=nsp,
+        head_std=0.02,
+        model=transformer,
+        optimizer=OPTIMIZER,
+        max_steps=100,
+        seed_for=streams(0),
     )
 
 
