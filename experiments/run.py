@@ -10,6 +10,10 @@ sweeps/hydra_launcher.py (hydra.launcher.jobs=<int>, .devices=[0,1], .runs_per_d
 Overrides everyone uses:
     attention_mask=bidirectional|causal|reverse     residual=all|none|attention|mlp|first<n>|last<n>
     position={positions}
+    experiment=bert: arm={arms}
+                     data.task=coherence|entailment|paraphrase|sentiment|spans|entities
+    experiment=bert_pretrain: objective={objectives}
+    model={models}
     seed=<int>    trainer.max_steps=<int>    data.digits=<int>    data.format=reversed|plain|mingpt
     runtime.device=auto|cpu|cuda    tracking=offline|online|disabled
     paths.runs=<folder>    paths.data=<folder>    paths.reports=<folder>
@@ -31,6 +35,7 @@ from experiments.store import Busy, RunFolder, State
 from experiments.wandb_client import NotMirrored
 
 MULTIRUN = {"-m", "--multirun"}
+LISTED = ("position", "arm", "objective", "model")  # the groups whose options --help names
 EXIT = {State.finished: 0, State.interrupted: 130}
 
 
@@ -210,7 +215,8 @@ def mistake(error: Exception, arguments: list[str]) -> UserError:
 def usage() -> str:
     from experiments.compose import choices
 
-    return str(__doc__).format(positions="|".join(choices("position")))
+    options = {f"{group}s": "|".join(choices(group)) for group in LISTED}
+    return str(__doc__).format(**options)
 
 
 def main(arguments: list[str]) -> int:

@@ -94,7 +94,7 @@ class World:
 
     def read(self, sentence: str) -> bool | None:
         """False as soon as anything in it is false."""
-        text = re.sub("^(now|then) ", "", sentence.removesuffix(" .").removesuffix(" ?"))
+        text = re.sub("^(now|then|and then) ", "", sentence.removesuffix(" .").removesuffix(" ?"))
         if answered := ANSWERED.fullmatch(text):
             return self.knows(answered["statement"]) is ANSWERS[answered["answer"]]
         if text.startswith("that is , "):

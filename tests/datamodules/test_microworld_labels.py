@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import pytest
@@ -11,15 +10,8 @@ from benchmarks.microworld import bag_of_words_accuracy, bag_of_words_spans
 from datamodules.microworld.lexicon import NAMES
 from datamodules.microworld.task import MicroworldTask
 from datamodules.microworld.tasks import coherence, entailment, paraphrase, sentiment
-from tests.datamodules.interpreter import PATTERNS, World, meaning, verdict_is_good
+from tests.datamodules.interpreter import PATTERNS, meaning, verdict_is_good
 
-DROPPED = {"dropped", "left"}
-# A clause of a span passage: what stands before the verb, the verb, what stands behind it.
-CLAUSE = re.compile(
-    r"((?:to )?[a-z]+(?: [a-z]+)?) ((?:was )?(?:VERB))(?: by| to)? ([a-z ]+)".replace(
-        "VERB", "took|taken|grabbed|dropped|left|liked|loved|hated|disliked|went|walked"
-    )
-)
 MEANING = {
     **dict.fromkeys(["took", "taken", "grabbed"], "take"),
     **dict.fromkeys(["dropped", "left"], "drop"),
@@ -47,32 +39,44 @@ def names(text: str) -> set[str]:
     return set(text.split()) & set(NAMES)
 
 
-def world_of(text: str) -> World:
-    world = World()
+def told_by(text: str) -> dict[str, tuple[str, str]]:
+    """Of each thing and place: the person, and whether that person is with it or only likes it."""
+    told = {}
     for sentence in sentences(text):
-        assert world.read(sentence) is not False, text
-    return world
+        words = sentence.split()
+        (person,) = names(sentence)
+        verb = next(MEANING[word] for word in words if word in MEANING)
+        told[words[-2]] = person, "is" if verb in ("take", "go") else "likes"
+    return told
+
+
+def claim_of(text: str) -> tuple[str, str]:
+    (person,) = names(text)
+    return person, text.split()[-2]
 
 
 def test_coherent_texts_go_on_with_the_story_and_broken_ones_contradict_it_or_are_of_another():
     kinds = Counter()
     for example in drawn("coherence").examples["test"]:
-        verdict = world_of(example.first).read(example.second)
+        told = told_by(example.first)
+        person, noun = claim_of(example.second)
         of_another = not names(example.first) & names(example.second)
         if example.label == coherence.LABELS.index("coherent"):
-            # Where a thing is dropped, the story tells the person's place or the holder, not both.
-            assert verdict is (None if DROPPED & set(example.second.split()) else True), example
+            assert told[noun] == (person, "is"), example
         else:
-            assert verdict is False or of_another, example
+            assert of_another or (told[noun][0] != person and person in names(example.first))
             kinds[of_another] += 1
-    assert kinds[False] > kinds[True] > 0
+    assert min(kinds[True], kinds[False]) > 50
 
 
 def test_entailment_is_what_follows_at_the_end_of_the_premise():
-    labels = {True: "entailed", False: "contradicted", None: "neutral"}
+    """Nobody else is where the premise says that somebody went, or has what somebody took."""
     for example in drawn("entailment").examples["test"]:
-        verdict = world_of(example.first).read(example.second)
-        assert labels[verdict] == entailment.LABELS[example.label], example
+        person, noun = claim_of(example.second)
+        who, how = told_by(example.first)[noun]
+        label = "neutral" if how == "likes" else "entailed" if who == person else "contradicted"
+        assert label == entailment.LABELS[example.label], example
+        assert person in names(example.first)
 
 
 def test_paraphrases_mean_the_same_and_the_others_only_exchange_two_names():
@@ -98,19 +102,19 @@ def test_sentiment_is_the_verdict_of_the_main_clause():
 def test_a_spans_answer_is_what_the_passage_says_and_its_evidence_is_on_the_told_side():
     for example in drawn("spans").examples["test"]:
         words = example.passage.split()
-        who, asked = example.question.split()[0], MEANING[example.question.split()[-2]]
-        answers, sides = [], []
-        for clause in example.passage.split(" . "):
-            subject, verb, other = CLAUSE.fullmatch(clause.removesuffix(" .")).groups()
-            if MEANING[verb.split()[-1]] != asked:
-                continue
-            is_passive = verb.startswith("was") or subject.startswith("to ")
-            person, thing = (other, subject) if is_passive else (subject, other)
-            answers.append(person if who == "who" else thing)
-            sides.append("left" if is_passive == (who == "who") else "right")
-        answer = " ".join(words[example.start : example.end + 1])
-        assert answers == [answer], example
-        assert sides == [example.side], example
+        told = example.passage.split(" . ")
+        side = "left" if example.question != "who then ?" else "right"
+        assert side == example.side
+        key = example.question if side == "left" else told.pop().removeprefix(". ")
+        asked = MEANING[key.split()[1]]
+        answers = []
+        for clause in told:
+            person = (set(clause.split()) & set(NAMES)).pop()
+            verb = next(MEANING[word] for word in clause.split() if word in MEANING)
+            answers += [person] if verb == asked else []
+        assert answers == words[example.start : example.end + 1], example
+        if side == "right":
+            assert words.index("who") > example.end
 
 
 def test_entities_are_the_roles_of_the_sentences():
@@ -134,7 +138,7 @@ def test_entities_are_the_roles_of_the_sentences():
 
 # Test accuracies of a bag of words: (lowest, highest). Chance is 1/2, of entailment 1/3.
 BAG_OF_WORDS = {
-    "coherence": (0.55, 0.72),
+    "coherence": (0.6, 0.8),
     "entailment": (0.37, 0.55),
     "paraphrase": (0.44, 0.56),
     "sentiment": (0.52, 0.65),
@@ -148,4 +152,4 @@ def test_a_bag_of_words_is_between_chance_and_a_good_model(name):
 
 
 def test_a_word_by_itself_does_not_tell_whether_it_is_the_answer():
-    assert 0.1 <= bag_of_words_spans(train_size=500)["f1"] <= 0.4
+    assert 0.35 <= bag_of_words_spans(train_size=500)["f1"] <= 0.6  # of two candidates

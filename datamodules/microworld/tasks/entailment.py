@@ -1,9 +1,9 @@
 """Entailment: does the hypothesis follow from the premise (entailed), is it false (contradicted),
 or does the premise not say (neutral)?
 
-The premise tells what two people do. Who took a thing has it, and who went to a place is there; who
-only likes a thing or not may have it or not. All labels share the same words with the premise, and
-what tells them apart is who did what.
+The premise tells what two people do. Who took a thing has it, who went to a place is there, and
+nobody else; of a thing that is only liked or hated nothing follows. All labels share the same words
+with the premise, and what tells them apart is who did what.
 """
 
 from __future__ import annotations
