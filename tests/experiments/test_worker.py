@@ -135,7 +135,7 @@ def test_a_divergence_is_a_result(tiny) -> None:
 
 def test_a_failure_is_noted_with_its_reason(tiny, monkeypatch) -> None:
     folder = tiny()
-    monkeypatch.setattr(worker, "build_run", lambda config: 1 / 0)
+    monkeypatch.setattr(worker, "build_run", lambda config, **where: 1 / 0)
     assert worker.execute(folder.path) == State.failed
     assert folder.state() == State.failed
     assert folder.attempts()[-1]["reason"] == "ZeroDivisionError: division by zero"
@@ -162,7 +162,7 @@ def test_other_sources_than_planned_are_refused(tiny) -> None:
     ],
 )
 def test_the_reason_is_told_in_words(tiny, monkeypatch, error, reason: str) -> None:
-    def fails(config):
+    def fails(config, **where):
         raise error
 
     folder = tiny()

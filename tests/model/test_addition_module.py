@@ -28,7 +28,12 @@ def make(attention_mask: str, *, position: str = "none", seed: int = 0) -> tuple
         },
     }
     data = Addition(digits=2, batch_size=16, seed_for=streams(seed), num_workers=0)
-    model = build_model(config, vocab_size=data.vocab_size, max_length=data.sequence_length)
+    model = build_model(
+        config,
+        attention_mask=config["attention_mask"],
+        vocab_size=data.vocab_size,
+        max_length=data.sequence_length,
+    )
     module = AdditionModule(
         model=model.double(),
         optimizer={},
