@@ -87,7 +87,7 @@ def test_claims_that_cite_a_magnitude_agree_with_it_in_sign(study):
 
 
 def test_the_published_table_stands_as_printed_and_without_a_plan():
-    table = build_table("bert_published", {"title": "of some plan"}, None)
+    table = build_table("bert_published", {"title": "of some plan", "runs": []}, None)
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["BERT_BASE", "84.4", "88.4", "86.7", "92.7", "88.5"],
         ["No NSP", "83.9", "84.9", "86.5", "92.6", "87.9"],
