@@ -129,7 +129,7 @@ def test_mistakes_are_met_before_anything_is_trained(point, tmp_path: Path) -> N
     for points, settings, said in (
         ([point("seed=1"), point("model.num_heads=3")], {}, "cannot be split"),
         ([point(), point(f"paths.runs={tmp_path}/other")], {}, "paths.runs differs"),
-        ([point("tracking=online")], {}, "tracking=online is not available"),
+        ([point("tracking=online")], {}, "There is no API key for W&B"),
         ([point()], {"jobs": 0}, "jobs=0 is too few"),
     ):
         with pytest.raises(UserError, match=said):

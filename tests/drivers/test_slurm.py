@@ -38,7 +38,7 @@ def _quickly(monkeypatch):
 
 
 def test_jobs_train_the_plan_parents_first_and_a_failure_is_one_runs(planned, tmp_path) -> None:
-    plan = planned(seeds=1)
+    plan = planned("runtime.keep_weights=1", seeds=1)
     child, parent, bad = plan["runs"]
     child["parents"] = [{"run_id": parent["run_id"], "step": 60}]
     bad["config"]["model"]["intermediate_size"] = -1

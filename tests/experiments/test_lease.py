@@ -170,10 +170,13 @@ def test_a_live_attempt_of_another_host_is_left_alone(tiny, here) -> None:
 def test_of_many_contenders_one_wins_each_time(tmp_path) -> None:
     """Processes that take the run and drop dead, over and over: no number is taken twice."""
     script = """
-        import os, sys, pathlib
+        import os, sys, pathlib, time
         from experiments import lease
         lease.LEASE_SECONDS, lease.HEARTBEAT_SECONDS = 0.04, 1000
         run, host = pathlib.Path(sys.argv[1]), os.environ["EXPERIMENTS_HOST"]
+        (run / "here" / host).touch()
+        while len(os.listdir(run / "here")) < 4:  # imports take one far longer than another
+            time.sleep(0.001)
         while len(os.listdir(run / "won")) < 25:
             try:
                 number = lease.next_number(run, noted=lambda: 0, should_stop=lambda: False)
@@ -182,8 +185,8 @@ def test_of_many_contenders_one_wins_each_time(tmp_path) -> None:
                 continue
             os.close(os.open(run / "won" / f"{number} {host}", os.O_CREAT | os.O_EXCL))
     """
-    (tmp_path / "won").mkdir()
-    (tmp_path / "lease").mkdir()
+    for folder in ("won", "here", "lease"):
+        (tmp_path / folder).mkdir()
     contenders = [
         subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
