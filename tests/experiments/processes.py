@@ -144,7 +144,11 @@ def wait_until(question: Callable[[], bool], *, seconds: float = 60) -> None:
 
 
 def is_stopped(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    """False also of a process that has ended: its fork server reaps it before we learn of it."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
     return status.rpartition(")")[2].split()[0] == "T"
 
 
