@@ -15,6 +15,9 @@ import re
 import time
 from pathlib import Path
 
+from datamodules.pinned_sources import IDENTITY as SOURCES_IDENTITY
+from datamodules.pinned_sources import NAME as SOURCES
+
 GENERATED = "microworld"
 HUB = re.compile(r"hub:(?P<name>[\w./-]+)(:(?P<config>[\w.-]+))?@(?P<commit>[0-9a-f]{40})")
 SMALL = 1 << 20  # files below this are hashed faster than their digest is looked up
@@ -46,7 +49,10 @@ def visible_files(folder: Path) -> list[Path]:
 
 def identity_of(value: str, data_dir: Path) -> str:
     """What stands for a setting that names data in a run's identity: the digest of the contents
-    below data_dir; the version of a generated corpus; a hub data set's name and commit."""
+    below data_dir; the version of a generated corpus; the recorded digest of a package's sources; a
+    hub data set's name and commit."""
+    if value == SOURCES:
+        return SOURCES_IDENTITY
     if value == GENERATED:
         from datamodules.microworld.documents import VERSION
 

@@ -160,10 +160,11 @@ def _check_combinations(config: dict[str, Any]) -> None:
         "model.num_layers": model["num_layers"],
         "model.num_heads": model["num_heads"],
         "data.batch_size": config["data"]["batch_size"],
-        "trainer.max_steps": trainer["max_steps"],
         "trainer.evaluate_every": trainer["evaluate_every"],
         "runtime.threads": config["runtime"]["threads"],
     }
+    if not config["parents"]:  # a parent's weights can be scored as they are
+        positive["trainer.max_steps"] = trainer["max_steps"]
     for key, value in positive.items():
         if value < 1:
             raise UserError(f"{key}={value} is too small: expected 1 or more")
@@ -185,12 +186,14 @@ def _check_combinations(config: dict[str, Any]) -> None:
 
 
 def factor_levels(config: dict[str, Any]) -> dict[str, Any]:
-    """The run's level of each factor its experiment names, under the factor's short name.
+    """The run's level of each factor its experiment names, under the factor's short name: the last
+    part of its key, or what stands before it as in "steps=trainer.max_steps".
 
     A component's level is its `name`, the residual set's its shortest spelling.
     """
     levels = {}
-    for path in config["factors"]:
+    for factor in config["factors"]:
+        name, _, path = factor.rpartition("=")
         value: Any = config
         for key in path.split("."):
             value = value[key]
@@ -198,7 +201,7 @@ def factor_levels(config: dict[str, Any]) -> dict[str, Any]:
             value = residual_name(value, num_layers=config["model"]["num_layers"])
         elif isinstance(value, dict):
             value = value["name"]
-        levels[path.rpartition(".")[2]] = value
+        levels[name or path.rpartition(".")[2]] = value
     return levels
 
 

@@ -146,9 +146,12 @@ class ParentConfig:
 @dataclass
 class PretrainingConfig:
     """What the parents have in common: their experiment, further overrides and their seed (null:
-    the run's own). A parent shares the run's model and position encoding as well."""
+    the run's own). A parent shares the run's model and position encoding as well, but for those
+    that `own` leaves to its experiment and recipe: a context is extended by another encoding than
+    the parent was trained with."""
 
     experiment: str = ""
+    own: list[str] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
     seed: int | None = None
 

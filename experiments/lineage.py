@@ -5,8 +5,9 @@
       - {recipe: [objective=ltr]}
 
 composes the parent's config from the experiment, its recipe and the common overrides, with the
-model, the position encoding and the seed of the run itself. It is a run like any other: whoever
-asks for it first trains it, and everyone else finds it.
+model, the position encoding and the seed of the run itself (`own: [position]` leaves the position
+encoding to the recipe). It is a run like any other: whoever asks for it first trains it, and
+everyone else finds it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from experiments.errors import UserError
+from experiments.errors import UserError, did_you_mean
 from experiments.identity import arm_id, run_id
 from experiments.weights import kept_steps
 
@@ -72,7 +73,14 @@ def parent_config(config: dict[str, Any], parent: dict[str, Any]) -> dict[str, A
         steps = round(made["trainer"]["max_steps"] * parent["steps_factor"])
         overrides = (*overrides, f"trainer.max_steps={steps}")
         made = _composed(pretraining["experiment"], overrides)
-    made = {**copy.deepcopy(made), **copy.deepcopy({key: config[key] for key in SHARED})}
+    for name in pretraining["own"]:
+        if name not in SHARED:
+            raise UserError(
+                f"pretraining.own={name} is nothing that a parent shares with its child: expected "
+                f"some of {', '.join(SHARED)}." + did_you_mean(name, SHARED)
+            )
+    shared = {key: config[key] for key in SHARED if key not in pretraining["own"]}
+    made = {**copy.deepcopy(made), **copy.deepcopy(shared)}
     made["runtime"] |= {key: config["runtime"][key] for key in RUNTIME}
     made["seed"] = pretraining["seed"] + parent["seed_offset"]
     return normalised(made)

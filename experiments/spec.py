@@ -13,8 +13,9 @@ SPEC_SCHEMA = 1
 
 
 def variant_name(levels: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """An arm told as its difference from the baseline: 'position=learned,residual=none'."""
-    changed = [f"{name}={level}" for name, level in levels.items() if baseline[name] != level]
+    """An arm told as its difference from the baseline: 'position=learned,residual=none'. A factor
+    that the baseline does not have, as a later stage's, is always told."""
+    changed = [f"{name}={level}" for name, level in levels.items() if baseline.get(name) != level]
     return ",".join(changed) or "baseline"
 
 

@@ -75,7 +75,8 @@ def build_model(
 def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any, Any]:
     """(module, datamodule) of a validated config; `runs` is the folder that holds its parents.
 
-    A fine-tuning run has an encoder for each parent, or a single one with random weights.
+    There is a model for each parent, or a single one with random weights. A module that asks for
+    `encoders` has all of them on its side by side, one that asks for `model` the first.
     """
     seed_for = streams(config["seed"])
     data = build(
@@ -96,7 +97,8 @@ def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any,
     ]
     module = build(
         config["module"],
-        model=Encoders(models) if config["stage"] == "finetune" else models[0],
+        model=models[0],
+        encoders=Encoders(models),
         head_std=config["model"]["init"]["std"],
         optimizer=config["optimizer"],
         max_steps=config["trainer"]["max_steps"],
@@ -158,8 +160,11 @@ def train(
         plugins=[CheckpointFile()],
     )
     try:
-        path = attempt.resume[1] if attempt.resume else None
-        trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True)
+        if config["trainer"]["max_steps"]:
+            path = attempt.resume[1] if attempt.resume else None
+            trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True)
+        else:  # scored as its parent left it; Lightning would not even begin
+            course.on_train_start(trainer, module.to(device))
     except pl.utilities.exceptions.SIGTERMException:
         # Lightning ends its loop at a SIGTERM by itself, after the course's last look.
         course.interrupted = True

@@ -29,7 +29,7 @@ class BagOfWordsModule(FinetuningModule):
     def __init__(
         self,
         *,
-        model: Encoders,
+        encoders: Encoders,
         kind: str,
         num_labels: int,
         optimizer: dict[str, Any],
@@ -39,7 +39,7 @@ class BagOfWordsModule(FinetuningModule):
         super().__init__(
             frozen=True,
             head_std=0.0,  # the head is replaced
-            model=model,
+            encoders=encoders,
             kind=kind,
             num_labels=num_labels,
             optimizer=optimizer,
@@ -48,7 +48,7 @@ class BagOfWordsModule(FinetuningModule):
         )
         self.pooler = None
         del self.head
-        encoder = model.encoders[0]
+        encoder = encoders.encoders[0]
         assert isinstance(encoder, Transformer)
         self.vocab_size = encoder.tokens.num_embeddings
         num_features = 3 * self.vocab_size + 1 if kind == "classification" else self.vocab_size

@@ -56,21 +56,23 @@ class FinetuningModule(AblationModule):
         ] = "last",
         dropout: float = 0.1,
         head_std: float,
-        model: Encoders,
+        encoders: Encoders,
         kind: str,
         num_labels: int,
         optimizer: dict[str, Any],
         max_steps: int,
         seed_for: Callable[[str, int], int],
     ) -> None:
-        super().__init__(model=model, optimizer=optimizer, max_steps=max_steps, seed_for=seed_for)
+        super().__init__(
+            model=encoders, optimizer=optimizer, max_steps=max_steps, seed_for=seed_for
+        )
         self.kind = kind
         self.frozen = frozen
         self.bilstm_lr = bilstm_lr
-        choices = [LayerChoice(layers, num_layers=depth) for depth in model.depths]
+        choices = [LayerChoice(layers, num_layers=depth) for depth in encoders.depths]
         self.choices = nn.ModuleList(choices)
-        sizes = [size * choice.width for size, choice in zip(model.sizes, choices, strict=True)]
-        ends = model.poolings if pooling == "auto" else [pooling] * len(sizes)
+        sizes = [size * choice.width for size, choice in zip(encoders.sizes, choices, strict=True)]
+        ends = encoders.poolings if pooling == "auto" else [pooling] * len(sizes)
         self.bilstm: BiLSTM | None = None
         if bilstm_layers:
             size = bilstm_size or sum(sizes) // 2
@@ -91,7 +93,7 @@ class FinetuningModule(AblationModule):
         )
         initialise(self.head, seed_for=seed_for, std=head_std, prefix="head.")
         if frozen:
-            model.requires_grad_(False).eval()  # features have no dropout
+            encoders.requires_grad_(False).eval()  # features have no dropout
 
     def start_from(self, states: list[dict[str, torch.Tensor]]) -> None:
         """Take each parent's encoder, and a single parent's pooler where it trained one that fits.

@@ -33,9 +33,13 @@ PRELOADED = (
     "lightning_modules.addition",
     "lightning_modules.pretraining",
     "lightning_modules.finetuning",
+    "lightning_modules.language_modelling",
+    "lightning_modules.sequence_tasks",
     "datamodules.addition",
     "datamodules.pretraining",
     "datamodules.microworld.task",
+    "datamodules.byte_text",
+    "datamodules.sequence_tasks",
 )
 BUSY_EXIT = 75
 # A worker asked to stop ends after its current step; one that does not is killed.

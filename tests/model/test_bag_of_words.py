@@ -25,7 +25,7 @@ def module(kind: str, num_labels: int) -> BagOfWordsModule:
         **sizes,
     )
     built = BagOfWordsModule(
-        model=Encoders([encoder]),
+        encoders=Encoders([encoder]),
         kind=kind,
         num_labels=num_labels,
         optimizer={},

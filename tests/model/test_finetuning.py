@@ -52,7 +52,7 @@ def finetuning(
 ) -> FinetuningModule:
     torch.manual_seed(0)
     return FinetuningModule(
-        model=Encoders([encoder(mask) for mask in masks]),
+        encoders=Encoders([encoder(mask) for mask in masks]),
         kind=kind,
         num_labels=3,
         head_std=0.02,
