@@ -111,7 +111,7 @@ def _check_limits(
 ) -> None:
     """`limits` in a class body gives a setting's smallest and largest allowed value."""
     for key, (low, high) in limits.items():
-        if not low <= typed[key] <= high:
+        if typed[key] is not None and not low <= typed[key] <= high:
             raise UserError(f"{where}.{key}={typed[key]} is out of range: expected {low} to {high}")
 
 

@@ -178,7 +178,8 @@ def _check_combinations(config: dict[str, Any]) -> None:
             f"model.num_heads={model['num_heads']}: choose a multiple of it"
         )
     kind = signature(config["position"]["_target_"])
-    if kind.attributes.get("causal_only") and config["attention_mask"] != "causal":
+    masks = {config["attention_mask"], *(parent["attention_mask"] for parent in config["parents"])}
+    if kind.attributes.get("causal_only") and not masks <= {"causal", None}:
         raise UserError(
             f"position={config['position']['name']} is defined for a left-to-right model only: "
             f"type attention_mask=causal, or choose another position"

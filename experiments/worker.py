@@ -54,6 +54,7 @@ def build_model(
         hidden_size=settings["hidden_size"],
         num_heads=settings["num_heads"],
         max_length=max_length,
+        attention_mask=attention_mask,
     )
     model = Transformer(
         vocab_size=vocab_size,

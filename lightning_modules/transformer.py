@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from lightning_modules.attention import ATTENTION_MASKS, Attention, visible
 from lightning_modules.positions.base import PositionEncoding
+from lightning_modules.positions.position_ids import consecutive
 
 ACTIVATIONS = {
     "gelu": F.gelu,
@@ -179,7 +180,7 @@ class Transformer(nn.Module):
         """Every layer's output for tokens [B, T]; before the final norm of a pre-norm model."""
         length = tokens.shape[1]
         if positions is None:
-            positions = torch.arange(length, device=tokens.device)
+            positions = consecutive(length, tokens.device)
         mask = visible(
             self.attention_mask, length=length, padding_mask=padding_mask, device=tokens.device
         )

@@ -23,7 +23,7 @@ BASE = ["experiment=symmetry"]
         ("trainer.max_step=3", "Did you mean 'trainer.max_steps'?"),
         ("position.basis=3", "position.basis is not a key"),
         ("position.scale=2", "type +position.scale=<value>"),
-        ("position=learnt", "expected one of learned, none, sinusoidal"),
+        ("position=learnt", "Did you mean 'learned'?"),
         ("attention_mask=causl", "expected one of [bidirectional, causal, reverse]"),
         ("tracking=ofline", "expected one of [offline, online, disabled]"),
         ("seed=abc", "'abc' of type 'str' could not be converted to Integer"),
