@@ -23,3 +23,14 @@ def look_up(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """
     values = table.t().index_select(1, index.flatten()).view(-1, *index.shape)
     return values if index.dim() == 2 else values.squeeze(2).transpose(0, 1)
+
+
+def clipped(positions: torch.Tensor, *, max_distance: int) -> torch.Tensor:
+    """The row, 0 ... 2 max_distance, that an offset has in a table of offsets clipped to
+    +- max_distance; shaped as `offsets`. ValueError where positions are no whole numbers."""
+    if positions.is_floating_point():
+        raise ValueError(
+            "a table of offsets has a row for each whole distance: expected positions of an "
+            f"integer type, not {positions.dtype}"
+        )
+    return offsets(positions).clamp(-max_distance, max_distance) + max_distance

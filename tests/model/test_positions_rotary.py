@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 import torch
 from rotary_embedding_torch import RotaryEmbedding as RotaryEmbeddingTorch
-from transformers import LlamaConfig
+from transformers import GPTNeoXConfig, LlamaConfig
+from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXRotaryEmbedding
+from transformers.models.gpt_neox.modeling_gpt_neox import apply_rotary_pos_emb as neox_apply
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 from x_transformers.x_transformers import RotaryEmbedding as XRotaryEmbedding
 from x_transformers.x_transformers import apply_rotary_pos_emb as x_apply
 
 from lightning_modules.positions.base import PositionEncoding
+from lightning_modules.positions.partial_rope import PartialRotaryPositions
 from lightning_modules.positions.position_ids import consecutive, interpolated, randomised
 from lightning_modules.positions.rope import RotaryPositions, turn
 
@@ -23,6 +26,11 @@ LAYOUTS = ["half", "interleaved"]
 def make(**settings: Any) -> RotaryPositions:
     shape = {"hidden_size": HEADS * HEAD_DIM, "num_heads": HEADS, "max_length": LENGTH}
     return RotaryPositions(**{**shape, **settings})
+
+
+def partial(**settings: Any) -> PartialRotaryPositions:
+    shape = {"hidden_size": HEADS * HEAD_DIM, "num_heads": HEADS, "max_length": LENGTH}
+    return PartialRotaryPositions(**{**shape, **settings})
 
 
 def queries_and_keys(length: int = LENGTH) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,6 +111,41 @@ def test_p_rope_turns_the_pairs_of_its_end_and_no_other(end: str, turned: range)
     moved = (rotated != q)[..., 1:, :].any(dim=-2).flatten(0, -2).any(dim=0)
     assert moved[:8].nonzero().flatten().tolist() == list(turned)
     assert torch.equal(moved[:8], moved[8:])
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_partial_rope_is_gpt_neoxs(share: float) -> None:
+    config = GPTNeoXConfig(
+        hidden_size=HEADS * HEAD_DIM,
+        num_attention_heads=HEADS,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": 10_000.0,
+            "partial_rotary_factor": share,
+        },
+    )
+    q, k = (x.float() for x in queries_and_keys())
+    positions = torch.arange(LENGTH)
+    theirs = neox_apply(q, k, *GPTNeoXRotaryEmbedding(config)(q, positions[None]))
+    for ours, expected in zip(partial(rotated=share).rotate(q, k, positions), theirs, strict=True):
+        assert torch.allclose(ours, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_partial_rope_turns_from_nothing_to_everything(layout: str) -> None:
+    q, k = queries_and_keys()
+    positions = torch.arange(LENGTH)
+    assert torch.equal(partial(rotated=0.0, layout=layout).rotate(q, k, positions)[0], q)
+    whole = partial(rotated=1.0, layout=layout).rotate(q, k, positions)[0]
+    assert torch.equal(whole, make(layout=layout).rotate(q, k, positions)[0])
+
+
+def test_partial_rope_spreads_the_whole_spectrum_and_p_rope_keeps_its_end() -> None:
+    half = partial(rotated=0.5).frequencies(LENGTH)[0]
+    assert half.tolist() == pytest.approx([10_000 ** (-2 * p / 8) for p in range(4)])
+    kept = make(rotated=0.5).frequencies(LENGTH)[0]
+    expected = [10_000 ** (-2 * p / 16) for p in range(4)] + [0.0] * 4
+    assert kept.tolist() == pytest.approx(expected)
 
 
 def test_interpolation_is_a_function_of_the_positions() -> None:
