@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from typing import Any
@@ -21,6 +21,8 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from datamodules.vocabulary import Vocabulary
 
 Batch = dict[str, Tensor]
 SeedFor = Callable[[str, int], int]
@@ -31,7 +33,11 @@ class StepDataModule(pl.LightningDataModule, ABC):
 
     seed_for: (stream, step) -> seed; with workers it must be picklable.
     num_workers: processes that prepare training batches; it cannot change what they contain.
+    vocabulary, lowercase: where tokens are text, how; see datamodules/vocabulary.py.
     """
+
+    vocabulary: Sequence[str] | None = None
+    lowercase: bool = True
 
     def __init__(self, *, seed_for: SeedFor, num_workers: int) -> None:
         super().__init__()
@@ -43,6 +49,10 @@ class StepDataModule(pl.LightningDataModule, ABC):
     def module_arguments(self) -> dict[str, Any]:
         """What the task's LightningModule must know of the data, as its keyword arguments."""
         return {}
+
+    def text(self) -> Vocabulary | None:
+        """How the tokens are text; None where they are not."""
+        return None if self.vocabulary is None else Vocabulary(self.vocabulary, self.lowercase)
 
     def facts(self) -> dict[str, float]:
         """What is known of the task without any model, reported beside every run's scores."""

@@ -20,6 +20,7 @@ from datamodules.pinned_sources import NAME as SOURCES
 
 GENERATED = "microworld"
 HUB = re.compile(r"hub:(?P<name>[\w./-]+)(:(?P<config>[\w.-]+))?@(?P<commit>[0-9a-f]{40})")
+COMPRESSIONS = (".gz", ".bz2", ".xz")
 SMALL = 1 << 20  # files below this are hashed faster than their digest is looked up
 RACY_SECONDS = 2.0  # a file touched this recently may change again within one tick of its clock
 
@@ -69,8 +70,12 @@ def identity_of(value: str, data_dir: Path) -> str:
 
 
 def find(value: str, data_dir: Path) -> Path:
-    """The file or folder that a setting names below data_dir; ValueError when there is none."""
+    """The file or folder that a setting names below data_dir, or the file compressed; ValueError
+    when there is none."""
     path = data_dir / value
+    for compressed in (path.with_name(path.name + suffix) for suffix in COMPRESSIONS):
+        if not path.exists() and compressed.is_file():
+            return compressed
     if not path.exists():
         raise ValueError(
             f"there is no {path}: expected a file or folder below paths.data={data_dir}; type "

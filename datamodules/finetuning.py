@@ -19,13 +19,13 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datamodules.base import Batch, SeedFor, StepDataModule
 from datamodules.encoding import padded
 
 Split = Literal["train", "validation", "test"]
-Kind = Literal["classification", "span", "tagging"]
+Kind = Literal["classification", "regression", "span", "tagging"]
 Outputs = dict[str, NDArray[np.floating]]
 
 EVALUATION_BATCH = 256
@@ -37,7 +37,7 @@ class Row(TypedDict, total=False):
 
     tokens: list[int]
     segments: list[int]
-    label: int  # classification
+    label: float  # classification: the class's number; regression: the value
     start: int  # span: token indices, both included; both 0 where the window has no answer
     end: int
     labels: list[int]  # tagging: one a token, IGNORED where none counts
@@ -47,7 +47,7 @@ class FinetuningDataModule(StepDataModule):
     """A downstream task of one kind.
 
     A batch: tokens and segments int64 [B, T], padding_mask bool [B, T] (True: real), and labels [B]
-    (classification), start and end [B] (span) or labels [B, T] (tagging).
+    (classification; regression: float32), start and end [B] (span) or labels [B, T] (tagging).
     """
 
     kind: Kind
@@ -70,10 +70,10 @@ class FinetuningDataModule(StepDataModule):
     def score(self, split: Split, outputs: Outputs) -> dict[str, float]:
         """The task's own metrics of a model's outputs over the split's batches in order.
 
-        outputs: {"logits": [N, C]} (classification), {"start": [N, T], "end": [N, T]} (span, -inf
-        at padding) or {"logits": [N, T, C]} (tagging), T up to `sequence_length`. Among the metrics
-        are "score", the headline number, 0 to 1, and "degenerate", 1 where every example got the
-        same answer.
+        outputs: {"logits": [N, C]} (classification; regression: C = 1), {"start": [N, T], "end":
+        [N, T]} (span, -inf at padding) or {"logits": [N, T, C]} (tagging), T up to
+        `sequence_length`. Among the metrics are "score", the headline number, at most 1, and
+        "degenerate", 1 where every example got the same answer.
         """
 
     @property
@@ -112,7 +112,8 @@ class FinetuningDataModule(StepDataModule):
         elif self.kind == "tagging":
             batch["labels"], _ = padded([row["labels"] for row in rows], fill=IGNORED)
         else:
-            batch["labels"] = torch.tensor([row["label"] for row in rows])
+            dtype = torch.float32 if self.kind == "regression" else torch.int64
+            batch["labels"] = torch.tensor([row["label"] for row in rows], dtype=dtype)
         return batch
 
 
@@ -121,7 +122,7 @@ def _permutation(seed: int, count: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(count)
 
 
-def classification_scores(labels: Sequence[int], outputs: Outputs) -> dict[str, float]:
+def classification_scores(labels: ArrayLike, outputs: Outputs) -> dict[str, float]:
     """accuracy of logits [N, C]; it is the score."""
     predictions = outputs["logits"].argmax(axis=1)
     accuracy = float((predictions == np.asarray(labels)).mean())
@@ -129,6 +130,7 @@ def classification_scores(labels: Sequence[int], outputs: Outputs) -> dict[str, 
     return {"score": accuracy, "accuracy": accuracy, "degenerate": degenerate}
 
 
-def majority_share(labels: Sequence[int]) -> float:
+def majority_share(labels: ArrayLike) -> float:
     """The accuracy of always answering the commonest class."""
-    return float(np.bincount(np.asarray(labels)).max() / len(labels))
+    counts = np.bincount(np.asarray(labels))
+    return float(counts.max() / counts.sum())

@@ -114,6 +114,7 @@ class Pretraining(StepDataModule):
         self.corpus = _read(corpus, num_documents, vocabulary, vocab_size, lowercase, data_dir)
         self.vocabulary = self.corpus.vocabulary
         self.vocab_size = len(self.vocabulary)
+        self.lowercase = lowercase
         self.mask_token = self.corpus.special("[MASK]")
         # Two, because a random segment comes from another document of the same part.
         self.parts = split(self.corpus, held_out, at_least=2)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
     import torch
 
+    from datamodules.vocabulary import Vocabulary
+
 
 @dataclass
 class Attempt:
@@ -47,10 +49,12 @@ class Attempt:
             self.folder.checkpoints, trainer, attempt=self.number, history=self.history
         )
 
-    def save_weights(self, step: int, state: dict[str, torch.Tensor]) -> None:
+    def save_weights(
+        self, step: int, state: dict[str, torch.Tensor], *, vocabulary: Vocabulary | None
+    ) -> None:
         """Keep the weights for a later stage."""
         self.check()
-        save_weights(self.folder.path, step, state)
+        save_weights(self.folder.path, step, state, vocabulary=vocabulary)
 
     def finish(self, result: dict[str, Any]) -> None:
         """The result, then DONE, then away with the checkpoints; raises TakenOver if too late."""

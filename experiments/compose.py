@@ -15,6 +15,7 @@ from typing import Any
 from datamodules.contents import identity_of
 from experiments.components import ROOT, signature, validate
 from experiments.config import COMPONENTS, RunConfig
+from experiments.data_files import count_training_examples, data_files
 from experiments.errors import UserError, did_you_mean
 from experiments.lineage import with_parents
 from lightning_modules.residual import residual_name, residual_set
@@ -116,18 +117,20 @@ def normalised(config: dict[str, Any]) -> dict[str, Any]:
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-    _set_budget(trainer, config["data"])
+    _check_files(config)
+    _set_budget(trainer, config["data"], Path(config["paths"]["data"]))
     optimizer = config["optimizer"]
     if optimizer["warmup_share"] is not None:
         optimizer["warmup_steps"] = round(optimizer["warmup_share"] * trainer["max_steps"])
-    _check_files(config)
     _check_combinations(config)
     return config
 
 
-def _set_budget(trainer: dict[str, Any], data: dict[str, Any]) -> None:
+def _set_budget(trainer: dict[str, Any], data: dict[str, Any], data_dir: Path) -> None:
     """Steps and examples of the budget, from whichever spelling was given; steps decide."""
     batch_size = data["batch_size"]
+    if "examples" in signature(data["_target_"]).attributes:
+        data["train_size"] = count_training_examples(data, data_dir)
     if trainer["max_steps"] is None and trainer["epochs"] is not None:
         if "train_size" not in data:
             raise UserError(
@@ -146,12 +149,11 @@ def _set_budget(trainer: dict[str, Any], data: dict[str, Any]) -> None:
 def _check_files(config: dict[str, Any]) -> None:
     """Whatever the data names below paths.data is there."""
     data = config["data"]
-    for name in signature(data["_target_"]).attributes.get("files", ()):
-        if data[name] is not None:
-            try:
-                identity_of(data[name], Path(config["paths"]["data"]))
-            except ValueError as error:
-                raise UserError(f"data.{name}={data[name]}: {error}") from error
+    for name, value in data_files(data).items():
+        try:
+            identity_of(value, Path(config["paths"]["data"]))
+        except ValueError as error:
+            raise UserError(f"data.{name}={data[name]}: {error}") from error
 
 
 def _check_combinations(config: dict[str, Any]) -> None:
@@ -176,6 +178,13 @@ def _check_combinations(config: dict[str, Any]) -> None:
         raise UserError(
             f"model.hidden_size={model['hidden_size']} cannot be split over "
             f"model.num_heads={model['num_heads']}: choose a multiple of it"
+        )
+    data = config["data"]
+    reads_text = "parent_vocabulary" in signature(data["_target_"]).context
+    if reads_text and data["vocabulary"] is None and not config["parents"]:
+        raise UserError(
+            f"data={data['name']} is read with its parent's vocabulary, and this run has none: "
+            "type data.vocabulary=<WordPiece vocabulary below paths.data>"
         )
     kind = signature(config["position"]["_target_"])
     masks = {config["attention_mask"], *(parent["attention_mask"] for parent in config["parents"])}

@@ -15,6 +15,7 @@ from typing import Any
 from datamodules.contents import identity_of
 from experiments.components import signature
 from experiments.config import COMPONENTS, EXECUTION, LABELS
+from experiments.data_files import data_files
 
 # Raised by hand when the worker's own numerics change: the order of draws, the optimiser's groups.
 WORKER_VERSION = 1
@@ -25,9 +26,8 @@ def fingerprint(data: dict[str, Any], folder: Path) -> str:
     of the bytes where it is read from files below `folder`."""
     known = signature(data["_target_"])
     settings = {k: v for k, v in data.items() if k != "name"}
-    for name in known.attributes.get("files", ()):
-        if settings[name] is not None:
-            settings[name] = identity_of(settings[name], folder)
+    for name, value in data_files(data).items():
+        settings[name] = identity_of(value, folder)
     return digest({**settings, "version": known.attributes["version"]})
 
 

@@ -67,7 +67,9 @@ def parent_config(config: dict[str, Any], parent: dict[str, Any]) -> dict[str, A
     pretraining = config["pretraining"]
     if not pretraining["experiment"]:
         raise UserError("parents: no experiment trains them: type pretraining.experiment=<name>")
-    overrides = (*parent["recipe"], *pretraining["overrides"])
+    # Its data lies where the run's own does.
+    data_dir = config["paths"]["data"].replace("\\", "\\\\").replace("'", "\\'")
+    overrides = (f"paths.data='{data_dir}'", *parent["recipe"], *pretraining["overrides"])
     made = _composed(pretraining["experiment"], overrides)
     if parent["steps_factor"] != 1:
         steps = round(made["trainer"]["max_steps"] * parent["steps_factor"])

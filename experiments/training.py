@@ -131,7 +131,8 @@ class Course(pl.Callback):
             row |= self._evaluate(pl_module)
             self._apply_stop_rule(step, row)
         if step in self.kept_steps and not self.diverged:
-            self.attempt.save_weights(step, pl_module.exported_state())
+            state = pl_module.exported_state()
+            self.attempt.save_weights(step, state, vocabulary=self.data.text())
         if row:
             finite = {k: v if math.isfinite(v) else None for k, v in row.items()}
             self.attempt.history.append({"step": step, **finite})

@@ -27,12 +27,12 @@ from experiments.components import build
 from experiments.errors import UserError
 from experiments.files import DiskFull
 from experiments.lease import TakenOver
+from experiments.parents import check_vocabulary, read_parents
 from experiments.provenance import sources_digest
 from experiments.randomness import streams
 from experiments.result import flops_per_step, make_result
 from experiments.store import Busy, RunFolder, State
 from experiments.training import CheckpointFile, Course
-from experiments.weights import load_weights
 from lightning_modules.encoders import Encoders
 from lightning_modules.initialisation import initialise
 from lightning_modules.transformer import Transformer
@@ -80,12 +80,15 @@ def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any,
     `encoders` has all of them on its side by side, one that asks for `model` the first.
     """
     seed_for = streams(config["seed"])
+    parents = read_parents(config, runs)
     data = build(
         config["data"],
         seed_for=seed_for,
         num_workers=config["runtime"]["workers"],
         data_dir=Path(config["paths"]["data"]),
+        parent_vocabulary=parents[0].vocabulary if parents else None,
     )
+    check_vocabulary(data.text(), parents)
     masks = [parent["attention_mask"] for parent in config["parents"]]
     models = [
         build_model(
@@ -106,10 +109,8 @@ def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any,
         seed_for=seed_for,
         **data.module_arguments(),
     )
-    if config["parents"]:
-        assert runs is not None, "a run with parents is built where their weights are"
-        states = [load_weights(runs / p["run_id"], p["step"]) for p in config["parents"]]
-        module.start_from(states)
+    if parents:
+        module.start_from([parent.state for parent in parents])
     return module, data
 
 

@@ -1,7 +1,7 @@
 """Bag of words: a control that knows which words a text has, and not their order.
 
-    classification   linear in the words of A, of B, their products and how many are shared
-    span, tagging    linear in each token's own word
+    classification, regression   linear in the words of A, of B, their products, the shared ones
+    span, tagging                linear in each token's own word
 
 It is fine-tuned and scored as every arm is, and uses no encoder. Its weights start at zero and are
 one a word, so its arm needs a far higher learning rate than BERT's: optimizer.lr=0.01 or more.
@@ -17,7 +17,7 @@ from torch import nn
 
 from lightning_modules.base import Batch
 from lightning_modules.encoders import Encoders
-from lightning_modules.finetuning import FinetuningModule
+from lightning_modules.finetuning import POOLED, FinetuningModule
 from lightning_modules.transformer import Transformer
 
 
@@ -51,7 +51,7 @@ class BagOfWordsModule(FinetuningModule):
         encoder = encoders.encoders[0]
         assert isinstance(encoder, Transformer)
         self.vocab_size = encoder.tokens.num_embeddings
-        num_features = 3 * self.vocab_size + 1 if kind == "classification" else self.vocab_size
+        num_features = 3 * self.vocab_size + 1 if kind in POOLED else self.vocab_size
         self.words = nn.Linear(num_features, num_labels)
         nn.init.zeros_(self.words.weight)
         nn.init.zeros_(self.words.bias)
@@ -71,7 +71,7 @@ class BagOfWordsModule(FinetuningModule):
 
     def outputs(self, batch: Batch) -> dict[str, torch.Tensor]:
         """logits [B, C] or [B, T, C]; for spans start and end [B, T], -inf at padding."""
-        if self.kind == "classification":
+        if self.kind in POOLED:
             return {"logits": self.words(self.features(batch))}
         of_word = self.words.weight.t()[batch["tokens"]] + self.words.bias
         if self.kind == "tagging":

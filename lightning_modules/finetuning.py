@@ -1,6 +1,7 @@
 """Fine-tuning: one task on top of one or more pre-trained encoders, all of it trained, or the head.
 
     kind = "classification"    pooled vector -> dropout, linear           labels [B]
+    kind = "regression"        the same with one output, squared error    labels [B]
     kind = "span"              a start and an end score for each token    start, end [B]
     kind = "tagging"           dropout, linear on each token              labels [B, T]
 
@@ -27,6 +28,8 @@ from lightning_modules.heads.span import SpanHead
 from lightning_modules.initialisation import initialise
 
 IGNORED = -100  # the label of a token that is not scored
+POSITION_TABLE = "position.table"  # of learned positions, [T, D]
+POOLED = ("classification", "regression")  # kinds with one answer for the whole sequence
 
 
 class FinetuningModule(AblationModule):
@@ -83,7 +86,7 @@ class FinetuningModule(AblationModule):
             # Each direction has read everything at its own end.
             sizes, ends = [size, size], ["last", "first"]
         self.pooler: Pooler | None = None
-        if kind == "classification":
+        if kind in POOLED:
             self.pooler = Pooler(sizes=sizes, pooling=ends)
             initialise(self.pooler, seed_for=seed_for, std=head_std, prefix="pooler.")
         self.head = (
@@ -145,6 +148,8 @@ class FinetuningModule(AblationModule):
         if self.kind == "span":
             parts = [F.cross_entropy(outputs[end], batch[end]) for end in ("start", "end")]
             return (parts[0] + parts[1]) / 2
+        if self.kind == "regression":
+            return F.mse_loss(outputs["logits"][:, 0], batch["labels"])
         return F.cross_entropy(
             outputs["logits"].flatten(0, -2), batch["labels"].flatten(), ignore_index=IGNORED
         )
@@ -186,9 +191,12 @@ class FinetuningModule(AblationModule):
 
 
 def _load(module: nn.Module, state: dict[str, torch.Tensor], prefix: str) -> None:
-    """The values below the prefix into the module: all of its parameters, in their shapes."""
+    """The values below the prefix into the module: all of its parameters, in their shapes. A task
+    of shorter sequences takes the first of the parent's positions."""
     for name, parameter in module.named_parameters():
         value = state.get(prefix + name)
+        if value is not None and name == POSITION_TABLE:
+            value = value[: len(parameter)]
         if value is None or value.shape != parameter.shape:
             found = "missing" if value is None else f"of shape {tuple(value.shape)}"
             raise ValueError(

@@ -9,24 +9,16 @@ a folder that `datasets` saved, or hub:<dataset>@<commit>: its column `text`, sp
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import json
-import lzma
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
-from datamodules.contents import HUB, visible_files
+from datamodules.contents import visible_files
+from datamodules.hub import library, load
+from datamodules.text.lines import COMPRESSED, numbered, open_binary
 from datamodules.text.progress import Progress
 
 FORMATS = (".txt", ".jsonl")
-COMPRESSED: dict[str, Callable[[Any], Any]] = {
-    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
-}
 
 
 def documents(source: Path | str, progress: Progress) -> Iterator[str]:
@@ -35,7 +27,7 @@ def documents(source: Path | str, progress: Progress) -> Iterator[str]:
     source: a path, or hub:<dataset>@<commit>. ValueError, with file and line, for what is broken.
     """
     if isinstance(source, str):
-        yield from _rows(_from_hub(source), source, progress)
+        yield from _rows(load(source, split="train"), source, progress)
     elif _is_saved_dataset(source):
         yield from _rows(_from_disk(source), str(source), progress)
     else:
@@ -57,13 +49,6 @@ def corpus_files(path: Path) -> list[Path]:
     return files
 
 
-def open_binary(path: Path) -> tuple[IO[bytes], IO[bytes]]:
-    """(the file, decompressed; the file as it lies on the disk)."""
-    raw = path.open("rb")
-    decompress = COMPRESSED.get(path.suffix)
-    return (decompress(raw) if decompress else raw), raw
-
-
 def _format(path: Path) -> str | None:
     name = path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED else path.name
     return next((f for f in FORMATS if name.endswith(f)), None)
@@ -77,29 +62,11 @@ def _read(path: Path, at: Callable[[int], None]) -> Iterator[str]:
     """The documents of one file; at(bytes of it read so far) is called before each."""
     stream, raw = open_binary(path)
     with raw, stream:
-        lines = _lines(stream, path)
+        lines = numbered(stream, path)
         of_lines = _text_documents(lines) if _format(path) == ".txt" else _json(lines, path)
         for text in of_lines:
             at(raw.tell())
             yield text
-
-
-def _lines(stream: Iterable[bytes], path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines; ValueError for one that is not UTF-8 or where a compressed file breaks."""
-    number = 0
-    try:
-        for line in stream:
-            number += 1
-            yield number, line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}, line {number}: expected UTF-8 text, found the byte "
-            f"{error.object[error.start]:#04x}"
-        ) from None
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise ValueError(f"{path}, after line {number}: damaged or cut off: {error}") from error
 
 
 def _text_documents(lines: Iterable[tuple[int, str]]) -> Iterator[str]:
@@ -133,29 +100,12 @@ def _is_saved_dataset(path: Path) -> bool:
 
 
 def _from_disk(path: Path) -> Iterable[dict[str, str]]:
-    saved = _library().load_from_disk(str(path))
+    saved = library().load_from_disk(str(path))
     if not hasattr(saved, "keys"):
         return saved
     if "train" not in saved:
         raise ValueError(f"{path} has the splits {', '.join(saved)}; expected one named train")
     return saved["train"]
-
-
-def _from_hub(source: str) -> Iterable[dict[str, str]]:
-    wanted = HUB.fullmatch(source)
-    assert wanted, "checked where the identity is computed"
-    load = _library().load_dataset
-    return load(wanted["name"], wanted["config"], split="train", revision=wanted["commit"])
-
-
-def _library():
-    try:
-        import datasets  # type: ignore[import-untyped]
-    except ImportError:
-        raise ValueError(
-            "this corpus needs the library `datasets`: type pip install -e '.[hub]'"
-        ) from None
-    return datasets
 
 
 def _rows(rows: Iterable[dict[str, str]], name: str, progress: Progress) -> Iterator[str]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from datamodules.text.corpus import SPECIAL_TOKENS, Ints
-from datamodules.text.documents import open_binary
+from datamodules.text.lines import open_binary
 from datamodules.text.sequences import ranges
 
 MOST_REMEMBERED = 1_000_000  # chunks, about 250 MB

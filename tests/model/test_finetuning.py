@@ -48,13 +48,17 @@ def encoder(mask: str = "bidirectional", *, num_layers: int = 2) -> Transformer:
 
 
 def finetuning(
-    masks: Sequence[str] = ("bidirectional",), *, kind: str = "classification", **settings
+    masks: Sequence[str] = ("bidirectional",),
+    *,
+    kind: str = "classification",
+    num_labels: int = 3,
+    **settings,
 ) -> FinetuningModule:
     torch.manual_seed(0)
     return FinetuningModule(
         encoders=Encoders([encoder(mask) for mask in masks]),
         kind=kind,
-        num_labels=3,
+        num_labels=num_labels,
         head_std=0.02,
         optimizer=OPTIMIZER,
         max_steps=10,
@@ -112,6 +116,15 @@ def test_a_tags_loss_ignores_what_has_no_label() -> None:
     kept = given["labels"] >= 0
     expected = F.cross_entropy(logits[kept], given["labels"][kept])
     torch.testing.assert_close(module.training_step(given, 0), expected)
+
+
+def test_a_similarity_is_fitted_by_its_squared_error() -> None:
+    module = finetuning(kind="regression", num_labels=1).eval()
+    given = batch() | {"labels": torch.tensor([0.0, 2.5, 5.0])}
+    found = module.outputs(given)["logits"]
+    assert found.shape == (3, 1)
+    by_hand = [(found[row, 0] - given["labels"][row]) ** 2 for row in range(3)]
+    torch.testing.assert_close(module.training_step(given, 0), torch.stack(by_hand).mean())
 
 
 @pytest.mark.parametrize(("pooling", "moves"), [("first", False), ("last", True), ("auto", True)])
@@ -189,6 +202,18 @@ def test_each_parent_gives_its_encoder_and_a_trained_pooler_goes_with_its_own() 
     untrained = without.pooler.dense.weight.clone()
     without.start_from(states[:1])
     assert without.pooler.dense.weight.equal(untrained)
+
+
+def test_a_task_of_shorter_sequences_takes_the_first_of_its_parents_positions() -> None:
+    state = pretrained("bidirectional", nsp=False).exported_state()
+    longer = torch.randn(LENGTH + 5, WIDTH)
+    longer[:LENGTH] = state["model.position.table"]
+    expected, found = finetuning(), finetuning()
+    expected.start_from([state])
+    found.start_from([state | {"model.position.table": longer}])
+    assert found.eval().outputs(batch())["logits"].equal(expected.eval().outputs(batch())["logits"])
+    with pytest.raises(ValueError, match=r"position.table is of shape \(9, 16\), expected \(12"):
+        finetuning().start_from([state | {"model.position.table": longer[:9]}])
 
 
 def test_the_weights_of_another_model_are_refused() -> None:

@@ -1,0 +1,168 @@
+"""From real text to real tasks: pre-training on a corpus, fine-tuning on official files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.compose import compose
+from experiments.errors import UserError
+from experiments.identity import run_id
+from experiments.lineage import parent_configs
+from experiments.run import bring_to_end, folder_of, spec_of
+from experiments.store import State
+from experiments.weights import load_vocabulary
+from tests.datamodules.official import VOCABULARY, sentence, write_glue, write_vocabulary
+
+PRETRAINING = [
+    "data=corpus",
+    "data.corpus=corpus.jsonl",
+    "data.sequence_length=32",
+    "data.batch_size=4",
+    "trainer.max_steps=6",
+    "+data.held_out=0.1",
+]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as file:
+        for begin in range(0, 200, 4):
+            text = "\n".join(sentence(i).capitalize() for i in range(begin, begin + 4))
+            file.write(json.dumps({"text": text}) + "\n")
+    write_vocabulary(folder)
+    for task in ("mrpc", "stsb", "rte"):
+        write_glue(folder, task)
+    return folder
+
+
+def words(
+    data_dir: Path, *overrides: str, vocabulary: tuple[str, ...] = ("data.vocab_size=120",)
+) -> list[str]:
+    pretraining = ",".join(f"'{override}'" for override in (*PRETRAINING, *vocabulary))
+    made = [
+        "experiment=bert",
+        "data=glue",
+        "data.validation_size=4",
+        "data.sequence_length=24",
+        "model.num_layers=1",
+        "model.hidden_size=16",
+        "model.intermediate_size=32",
+        "trainer.epochs=2",
+        "runtime.device=cpu",
+        "tracking=disabled",
+        f"paths.data={data_dir}",
+        f"paths.runs={data_dir / 'runs'}",
+        f"pretraining.overrides=[{pretraining}]",
+    ]
+    return [*made, *overrides]
+
+
+def test_an_epoch_is_the_examples_of_the_file_less_those_held_out(data_dir: Path) -> None:
+    config = compose(words(data_dir, "data.batch_size=5"))
+    assert config["data"]["train_size"] == 16
+    assert config["trainer"]["max_steps"] == 2 * 4
+    told = compose(words(data_dir, "data.batch_size=5", "data.train_size=16"))
+    assert run_id(told) == run_id(config)
+    capped = compose(words(data_dir, "data.batch_size=5", "data.train_size=10"))
+    assert capped["trainer"]["max_steps"] == 2 * 2
+
+
+def test_a_runs_id_follows_from_its_own_tasks_contents_alone(data_dir: Path) -> None:
+    before = run_id(compose(words(data_dir)))
+    path = data_dir / "glue/RTE/dev.tsv"
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    write_glue(data_dir, "rte", train=25)
+    assert run_id(compose(words(data_dir))) == before
+    assert run_id(compose(words(data_dir, "data.task=rte"))) != before
+    write_glue(data_dir, "mrpc", train=25)
+    assert run_id(compose(words(data_dir))) != before
+    write_glue(data_dir, "mrpc")
+    assert run_id(compose(words(data_dir))) == before
+
+
+def test_a_parent_reads_its_corpus_where_its_child_reads_its_task(data_dir: Path) -> None:
+    (parent,) = parent_configs(compose(words(data_dir)))
+    assert parent["paths"]["data"] == str(data_dir)
+    assert parent["data"]["corpus"] == "corpus.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["data.task=qnli"], "data.source=glue: there is no .*glue/QNLI"),
+        (["data.train_size=17"], "data.train_size=17, but glue/MRPC has 16 examples"),
+        (["arm=no_pretraining"], "this run has none: type data.vocabulary=<WordPiece vocabulary"),
+        (["data.source=hub:nyu-mll/glue"], "names no version: expected hub:<dataset>@<commit>"),
+    ],
+)
+def test_what_cannot_be_read_is_said_before_anything_is_trained(
+    data_dir: Path, overrides: list[str], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        compose(words(data_dir, *overrides))
+
+
+def test_a_broken_row_is_said_before_anything_is_trained(data_dir: Path, tmp_path: Path) -> None:
+    path = write_glue(tmp_path, "mrpc") / "train.tsv"
+    path.write_text(path.read_text(encoding="utf-8") + "1\t2\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"train.tsv, line 22: expected 5 columns"):
+        compose(
+            words(tmp_path, "arm=no_pretraining", f"data.vocabulary={write_vocabulary(tmp_path)}")
+        )
+
+
+def trained(overrides: list[str]) -> dict:
+    spec = spec_of(overrides)
+    assert bring_to_end(spec) == State.finished, folder_of(spec).attempts()
+    return folder_of(spec).result()
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics"),
+    [("mrpc", {"score", "accuracy", "f1", "majority"}), ("stsb", {"score", "spearman", "pearson"})],
+)
+def test_a_task_is_read_with_the_vocabulary_that_its_parent_was_trained_on(
+    data_dir: Path, task: str, metrics: set[str]
+) -> None:
+    result = trained(words(data_dir, f"data.task={task}"))
+    assert metrics <= result["metrics"].keys()
+    assert result["metrics"]["score"] is not None
+    (parent,) = result["parents"]
+    folder = data_dir / "runs/bert" / parent["run_id"]
+    vocabulary = load_vocabulary(folder, parent["step"])
+    assert vocabulary is not None
+    assert vocabulary.lowercase
+    assert 60 < len(vocabulary.tokens) <= 120
+    assert "mat" in vocabulary.tokens
+
+
+def test_a_parent_with_another_vocabulary_is_refused_in_a_sentence(data_dir: Path) -> None:
+    trained(words(data_dir))
+    refused = spec_of(words(data_dir, "data.vocabulary=vocab.txt"))
+    assert bring_to_end(refused) == State.failed
+    reason = folder_of(refused).attempts()[-1]["reason"]
+    assert "was trained on another vocabulary than this run's data has: " in reason
+    assert f"and not {len(VOCABULARY)}" in reason
+    assert "type data.vocabulary=null" in reason
+
+
+def test_the_same_vocabulary_may_be_named_and_a_run_without_parent_reads_with_it(
+    data_dir: Path,
+) -> None:
+    own = ("data.vocabulary=vocab.txt", "data.vocab_size=null")
+    named = words(data_dir, "data.vocabulary=vocab.txt", vocabulary=own)
+    assert trained(named)["status"] == "completed"
+    alone = words(data_dir, "data.vocabulary=vocab.txt", "arm=no_pretraining")
+    assert trained(alone)["parents"] == []
+
+
+def test_a_parent_of_the_generated_language_is_refused(data_dir: Path) -> None:
+    tiny = "'trainer.max_steps=4','data.num_documents=300','data.batch_size=4'"
+    overrides = [o for o in words(data_dir) if not o.startswith("pretraining.overrides")]
+    refused = spec_of([*overrides, f"pretraining.overrides=[{tiny}]"])
+    assert bring_to_end(refused) == State.failed
+    assert "of the task's tokens are [UNK]" in folder_of(refused).attempts()[-1]["reason"]
