@@ -50,7 +50,7 @@ class StepDataModule(pl.LightningDataModule, ABC):
         """What the task's LightningModule must know of the data, as its keyword arguments."""
         return {}
 
-    def text(self) -> Vocabulary | None:
+    def written_in(self) -> Vocabulary | None:
         """How the tokens are text; None where they are not."""
         return None if self.vocabulary is None else Vocabulary(self.vocabulary, self.lowercase)
 

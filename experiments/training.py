@@ -132,7 +132,7 @@ class Course(pl.Callback):
             self._apply_stop_rule(step, row)
         if step in self.kept_steps and not self.diverged:
             state = pl_module.exported_state()
-            self.attempt.save_weights(step, state, vocabulary=self.data.text())
+            self.attempt.save_weights(step, state, vocabulary=self.data.written_in())
         if row:
             finite = {k: v if math.isfinite(v) else None for k, v in row.items()}
             self.attempt.history.append({"step": step, **finite})

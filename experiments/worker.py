@@ -88,7 +88,7 @@ def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any,
         data_dir=Path(config["paths"]["data"]),
         parent_vocabulary=parents[0].vocabulary if parents else None,
     )
-    check_vocabulary(data.text(), parents)
+    check_vocabulary(data.written_in(), parents)
     masks = [parent["attention_mask"] for parent in config["parents"]]
     models = [
         build_model(
