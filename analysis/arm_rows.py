@@ -1,4 +1,4 @@
-"""Tables with one row an arm: the plan's arms in its order, then A/A."""
+"""Tables with one row an arm: the plan's arms in its order, or some of them, then A/A."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def arms(plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Arm]:
         Arm(runs[0]["factors"], cells.rows_of(frame, {r["run_id"] for r in runs}), len(runs))
         for runs in groups.values()
     ]
+
+
+def of_arms(plan: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan with those of its runs whose arm a table's `arms` chooses."""
+    runs = [run for run in plan["runs"] if _is_chosen(run["factors"], chosen)]
+    return {**plan, "runs": runs}
+
+
+def _is_chosen(factors: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
+    return all(
+        (name in factors) == levels if isinstance(levels, bool) else factors.get(name) in levels
+        for name, levels in chosen.items()
+    )
 
 
 def arm_columns(columns: list[Column], plan: Mapping[str, Any]) -> list[Column]:

@@ -2,7 +2,9 @@
 
 A pattern such as {attention_mask: causal, position: none} or {variant: ltr, task: spans} names one
 arm. A factor that it leaves out stays at the baseline's level, where the plan has a baseline (the
-arm with runs of role "aa"). Runs of role "parent" are of no cell: other runs start from them.
+arm with runs of role "aa"). A factor that neither has, as a second stage's or a task's, is absent
+from the arm that is meant, if there is such an arm. Runs of role "parent" are of no cell: other
+runs start from them.
 
 The unit of the statistics is the seed, and where a run has two, its pre-training seed: fine-tuning
 seeds of one pre-trained model are averaged, since they share all that pre-training drew.
@@ -10,6 +12,7 @@ seeds of one pre-trained model are averaged, since they share all that pre-train
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +23,9 @@ from experiments.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-# Metrics that count right answers end so, before any '@length' or '/layer'.
-RIGHT_ANSWERS = ("exact_match", "accuracy", "score", "f1")
+# Metrics that count right answers end so, before any '@length', '/layer' or '_x2' (at a multiple of
+# the trained length).
+RIGHT_ANSWERS = re.compile(r"(exact_match|accuracy|score|f1)(_x\d+(_\d+)?)?($|[@/])")
 PRETRAINING_SEED = "config.pretraining.seed"
 
 
@@ -52,6 +56,8 @@ def planned(plan: Mapping[str, Any], pattern: Mapping[str, Any], *, role: str = 
         and all(run["factors"].get(key) == level for key, level in pattern.items())
         and all(run["factors"].get(key, level) == level for key, level in inherited.items())
     ]
+    known = pattern.keys() | inherited.keys()
+    runs = [run for run in runs if run["factors"].keys() <= known] or runs
     for run in runs[1:]:
         if run["factors"] != runs[0]["factors"]:
             first = runs[0]["factors"].items()
@@ -133,12 +139,17 @@ def measure(frame: pd.DataFrame, metric: str) -> Measured:
         values = restricted_log_steps(list(steps), budget=column(frame, "config.trainer.max_steps"))
         return _by_unit(values, np.isnan(steps), units)
     values = column(frame, f"metrics.{metric}")
-    if metric.split("@")[0].split("/")[0].endswith(RIGHT_ANSWERS):
+    if counts_right_answers(metric):
         # A diverged model answers nothing correctly. To drop its seed would flatter its arm.
         diverged = (frame["status"] == "diverged").to_numpy()
         values = np.where(np.isnan(values) & diverged, 0.0, values)
     known = ~np.isnan(values)
     return _by_unit(values[known], np.zeros(known.sum(), dtype=bool), units[known])
+
+
+def counts_right_answers(metric: str) -> bool:
+    """Whether the metric is a share of right answers, from 0 to 1."""
+    return RIGHT_ANSWERS.search(metric) is not None
 
 
 def unit_column(frame: pd.DataFrame) -> np.ndarray:

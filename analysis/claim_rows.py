@@ -17,13 +17,24 @@ if TYPE_CHECKING:
 
 
 def against_itself(plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Judgement]:
-    """A row a metric of the judged claims and a baseline: an unadjusted interval, no verdict."""
+    """A row a metric of the judged claims and a baseline: an unadjusted interval, no verdict.
+
+    A metric that no run of the baseline has, being of another task or stage, has no row.
+    """
     metrics = {claim["metric"]: metric_label(claim) for claim in in_plan(plan)[0]}
     return [
         _row(plan, frame, metric, label, base)
         for metric, label in metrics.items()
         for base in cells.baselines(plan)
+        if _is_of(plan, frame, metric, base)
     ]
+
+
+def _is_of(
+    plan: Mapping[str, Any], frame: pd.DataFrame, metric: str, base: Mapping[str, Any]
+) -> bool:
+    runs = cells.rows_of(frame, cells.planned(plan, base))
+    return not len(runs) or len(measure(runs, metric).values) > 0
 
 
 def _row(

@@ -25,10 +25,16 @@ CHOICES = {
     "claimed": ("difference", "absence"),
     "direction": ("positive", "negative", "none"),
 }
+BOUNDS = ("at_least", "at_most")
 REQUIRED = ("id", "sentence", "source", "metric", "claimed", "direction", "delta", "contrast")
 OPTIONAL = (
     *("interaction", "not_comparable", "paired", "planning_sd", "label", "unit"),
-    "published",  # {table: bert/table_5, column: squad}: where the claim's magnitude is printed
+    # {table: bert/table_5, column: squad, by: variant}: where the claim's magnitude is printed, and
+    # the factor whose levels the table's rows are (default: variant)
+    "published",
+    # {metric: exact_match_x1, at_least: 0.9} (or at_most): what the mean of every cell must pass
+    # first; arms that did not learn the task are not compared on what comes after it
+    "gate",
 )
 # What the file says of a claim's metric; it is no part of what is claimed.
 OF_METRIC = ("planning_sd", "label", "unit")
@@ -96,11 +102,20 @@ def check(claim: Mapping[str, Any], where: str) -> None:
     if not isinstance(claim["delta"], int | float) or not claim["delta"] > 0:
         raise UserError(f"{where}: delta is {claim['delta']!r}; expected a number above 0.")
     if "published" in claim:
-        _keys(claim["published"], ("table", "column"), (), f"{where}, published")
+        _keys(claim["published"], ("table", "column"), ("by",), f"{where}, published")
+    if "gate" in claim:
+        _check_gate(claim["gate"], f"{where}, gate")
     for term in claim["contrast"]:
         _keys(term, ("weight", "cell"), (), f"{where}, contrast")
     if abs(sum(term["weight"] for term in claim["contrast"])) > 1e-9:
         raise UserError(f"{where}: the weights of a contrast must sum to 0.")
+
+
+def _check_gate(gate: Mapping[str, Any], where: str) -> None:
+    _keys(gate, ("metric",), BOUNDS, where)
+    bounds = [gate[bound] for bound in BOUNDS if bound in gate]
+    if len(bounds) != 1 or not isinstance(bounds[0], int | float):
+        raise UserError(f"{where}: expected one number, {' or '.join(BOUNDS)}.")
 
 
 def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -122,6 +137,12 @@ def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, 
 def metric_label(claim: Mapping[str, Any]) -> str:
     """What tables call the claim's metric: 'exact match' for exact_match, unless it is given."""
     return claim.get("label") or claim["metric"].replace("_", " ")
+
+
+def published_terms(claim: Mapping[str, Any]) -> list[tuple[float, str]]:
+    """The contrast as weights of the published table's rows."""
+    by = claim["published"].get("by", "variant")
+    return [(term["weight"], term["cell"][by]) for term in claim["contrast"]]
 
 
 def judged(claim: Mapping[str, Any]) -> dict[str, Any]:

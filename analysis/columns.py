@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cells import column, measure
-from .claims import metric_label
+from .claims import metric_label, published_terms
 from .judgement import Judgement
 from .published import published_table
 from .statistics import (
@@ -101,8 +101,8 @@ def difference(contrast: Contrast, *, digits: int = 3) -> Cell:
 def factor(arm: Arm, *, factor: str) -> Cell:
     """The arm's level of one factor."""
     level = arm.factors.get(factor)
-    text = BLANK if level is None else str(level)
-    return Cell(text, {"": level})
+    text = f"{level:g}" if isinstance(level, float) else str(level)
+    return Cell(BLANK if level is None else text, {"": level})
 
 
 def tuned(arm: Arm) -> Cell:
@@ -231,8 +231,7 @@ def published(judgement: Judgement) -> Cell:
     text, values = PUBLISHED[claim["direction"]], {"": claim["direction"]}
     if told := claim.get("published"):
         table = published_table(told["table"])
-        terms = [(term["weight"], term["cell"]["variant"]) for term in claim["contrast"]]
-        value = table.contrast(terms, told["column"])
+        value = table.contrast(published_terms(claim), told["column"])
         text += f" ({number(value, digits=1, signed=True)} {table.columns[told['column']].unit})"
         values |= {"magnitude": value}
     return Cell(text, values)

@@ -1,9 +1,12 @@
 """A table's declaration, `analysis/tables/<name>.yaml`: loaded and checked, nothing computed.
 
     title: ...
-    rows: variants           # what a row is: arms, variants, claims or published
+    rows: variants           # what a row is: arms, variants, claims, published or encodings
     by: variant              # rows: variants only; the factor with one row a level
+    arms: {task: false}      # rows: arms only; which arms, by factor: its levels, or true or false
+                             # for arms that have the factor at all or lack it (default: all arms)
     published: bert/table_5  # rows: published only; whose rows these are
+    encodings: [...]         # rows: encodings only; what they are (encoding_rows.py)
     columns:
       - {kind: mean, header: Spans, metric: metrics.score, where: {task: spans}, best: max}
     notes: [...]
@@ -18,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from experiments.errors import UserError, did_you_mean
 
 from .averages import AVERAGE_KINDS
 from .columns import ARM_KINDS, CLAIM_KINDS, Cell
+from .encoding_rows import ENCODING_KINDS, EncodingRow, encoding_rows
 from .published_rows import PUBLISHED_KINDS
 from .variants import VARIANT_KINDS
 
@@ -36,14 +40,17 @@ KINDS: dict[str, Mapping[str, Callable[..., Cell]]] = {
     "variants": VARIANT_KINDS,
     "claims": CLAIM_KINDS,
     "published": PUBLISHED_KINDS,
+    "encodings": ENCODING_KINDS,
 }
-KEYS = ("title", "rows", "by", "published", "columns", "notes")
-ONLY = {"by": "variants", "published": "published"}  # key -> the rows that it belongs to
+# key -> the rows that it belongs to
+ONLY = {"by": "variants", "arms": "arms", "published": "published", "encodings": "encodings"}
+KEYS = ("title", "rows", *ONLY, "columns", "notes")
+NEEDED = {"published": "as in bert/table_5", "encodings": "a list"}  # by the rows of that name
 COLUMN_KEYS = ("kind", "header", "key", "wrap", "file_only", "best", "panel")
 BEST = ("max", "min")
 # Left-aligned kinds; the others are numbers.
 TEXT_KINDS = {
-    *("factor", "tuned", "variant", "row"),
+    *("factor", "tuned", "variant", "row", "encoding"),
     *("sentence", "source", "metric", "published", "verdict"),
 }
 
@@ -71,7 +78,9 @@ class Declaration:
     columns: list[Column]
     notes: list[str]
     by: str = "variant"
+    arms: Mapping[str, Any] = field(default_factory=dict)
     published: str = ""
+    encodings: list[EncodingRow] = field(default_factory=list)
 
 
 def load_table(name: str, folder: Path = TABLES) -> Declaration:
@@ -101,8 +110,8 @@ def load_table(name: str, folder: Path = TABLES) -> Declaration:
     for key, owner in ONLY.items():
         if key in declared and rows != owner:
             raise UserError(f"{path.name}: '{key}' belongs to rows: {owner}, not to rows: {rows}.")
-    if rows == "published" and "published" not in declared:
-        raise UserError(f"{path.name}: the key 'published' is missing, as in bert/table_5.")
+    if rows in NEEDED and rows not in declared:
+        raise UserError(f"{path.name}: the key '{rows}' is missing, {NEEDED[rows]}.")
     columns = [_column(spec, KINDS[rows], path.name) for spec in declared["columns"]]
     return Declaration(
         title=declared["title"],
@@ -110,7 +119,9 @@ def load_table(name: str, folder: Path = TABLES) -> Declaration:
         columns=columns,
         notes=declared.get("notes", []),
         by=declared.get("by", "variant"),
+        arms=declared.get("arms", {}),
         published=declared.get("published", ""),
+        encodings=encoding_rows(declared.get("encodings", []), path.name),
     )
 
 

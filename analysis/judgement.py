@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cells import Measured, baseline, measure, num_units, planned, rows_of, share_parents
+from .claims import BOUNDS
 from .comparison import compare
 from .comparison import pairs as matched
 from .statistics import ALPHA, Contrast, Interval, holm, seeds_to_resolve
@@ -67,8 +68,8 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
         for claim, cells, paired in zip(claims, measured, pairs, strict=True)
     ]
     reasons = [
-        _undefined(claim, cells, contrast)
-        for claim, cells, contrast in zip(claims, measured, contrasts, strict=True)
+        _undefined(claim, cells, contrast) or _stopped_at_gate(claim, frame, cell_ids)
+        for claim, cells, contrast, cell_ids in zip(claims, measured, contrasts, ids, strict=True)
     ]
     tested = [i for i, claim in enumerate(claims) if "not_comparable" not in claim]
     adjusted = dict(
@@ -141,6 +142,25 @@ def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Co
         return "no cell has any spread"
     if contrast.se is None:
         return "fewer than two pairs of seeds, or no difference between pairs"
+    return ""
+
+
+def _stopped_at_gate(claim: Mapping[str, Any], frame: pd.DataFrame, ids: Sequence[set[str]]) -> str:
+    """Which cell does not pass the claim's gate, or ''."""
+    if "gate" not in claim:
+        return ""
+    gate = claim["gate"]
+    for term, run_ids in zip(claim["contrast"], ids, strict=True):
+        values = measure(rows_of(frame, run_ids), gate["metric"]).values
+        mean = float(values.mean()) if len(values) else float("nan")
+        # An unknown score passes no gate: every comparison with nan is false.
+        if mean >= gate.get("at_least", float("inf")) or mean <= gate.get("at_most", -float("inf")):
+            continue
+        arm = ", ".join(f"{factor} {level}" for factor, level in term["cell"].items())
+        bound = " ".join(
+            f"{word.replace('_', ' ')} {gate[word]:g}" for word in BOUNDS if word in gate
+        )
+        return f"{arm}: {gate['metric']} is {mean:.3g}, to be compared it must be {bound}"
     return ""
 
 

@@ -3,7 +3,7 @@
     table = build_table("symmetry_cells", plan, plan_frame(plan, "results"))
 
 What can be declared is said in declaration.py, what a row is in arm_rows.py, variants.py,
-claim_rows.py and published_rows.py, and how a Table is printed in render.py.
+claim_rows.py, published_rows.py and encoding_rows.py, and how a Table is printed in render.py.
 """
 
 from __future__ import annotations
@@ -65,11 +65,14 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
     notes = [note.format(**words) for note in declared.notes]
     if declared.rows == "published":
         return _published(name, declared, notes)
+    if declared.rows == "encodings":
+        return _computed(name, declared, notes)
     columns = declared.columns
     if declared.rows == "arms":
-        columns = arm_rows.arm_columns(columns, plan)
-        rows = arm_rows.arm_rows(columns, plan, frame)
-        against_itself = arm_rows.against_itself(columns, plan, frame)
+        chosen = arm_rows.of_arms(plan, declared.arms)
+        columns = arm_rows.arm_columns(columns, chosen)
+        rows = arm_rows.arm_rows(columns, chosen, frame)
+        against_itself = arm_rows.against_itself(columns, chosen, frame)
     elif declared.rows == "variants":
         rows = _cells(declared, variants.variants(plan, frame, by=declared.by))
         against_itself = _cells(declared, variants.against_itself(plan, frame, by=declared.by))
@@ -100,6 +103,19 @@ def _published(name: str, declared: Declaration, notes: list[str]) -> Table:
         rows=_with_best(declared.columns, _cells(declared, published_rows(table))),
         notes=[*told, *notes],
         source=f"{table.source}{read_in}",
+        violations=[],
+    )
+
+
+def _computed(name: str, declared: Declaration, notes: list[str]) -> Table:
+    """A table of closed forms: it has neither a plan nor runs."""
+    return Table(
+        name=name,
+        title=declared.title,
+        columns=declared.columns,
+        rows=_cells(declared, declared.encodings),
+        notes=notes,
+        source="computed from the encodings' formulas, no run",
         violations=[],
     )
 

@@ -91,6 +91,11 @@ def participation_ratio(weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
+def participation_ratio_of(moments: np.ndarray) -> float:
+    """That of the eigenvalues of a symmetric matrix, without them: (tr G)^2 / |G|^2."""
+    return float(np.trace(moments) ** 2 / (moments**2).sum())
+
+
 def effective_rank(weights: np.ndarray) -> float:
     """exp of the entropy of the normalised weights (Roy & Vetterli 2007)."""
     shares = weights[weights > 0] / weights.sum()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..cells import RIGHT_ANSWERS, Measured, measure, rows_of
+from ..cells import Measured, counts_right_answers, measure, rows_of
 from ..claim_rows import against_itself
 from ..columns import estimate, metric, number, with_interval
 from ..judgement import Judgement
@@ -78,9 +78,8 @@ def _arm_panel(
             mean = contrast_of([measured.groups], weights=[1])
             rows.append((i, measured, mean.estimate, mean.interval(1 - ALPHA)))
     is_steps = name == "log_steps"
-    # As cells.py has it: such a metric is a share, and its interval is cut to what it can be.
-    is_share = name.split("@")[0].split("/")[0].endswith(RIGHT_ANSWERS)
-    within = (0.0, 1.0) if is_share else None
+    # The interval of a share is cut to what it can be.
+    within = (0.0, 1.0) if counts_right_answers(name) else None
     shown = [float(x) for _, m, _, ends in rows for x in (*m.values, *(ends or ()))]
     scale = logarithmic(shown) if is_steps else linear(shown, within=within)
     return {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from analysis.claims import load_claims
+from tests.analysis.position_runs import SyntheticPositions, small_study
 
 BUDGET = 6000
 
@@ -247,3 +248,8 @@ def bert(tmp_path: Path) -> SyntheticBert:
         mean = arms["bert"] if task == "spans" else 0.75
         study.cell("bert", task, [mean - e for e in noise], role="aa", first_seed=5)
     return study
+
+
+@pytest.fixture
+def positions(tmp_path: Path) -> SyntheticPositions:
+    return small_study(tmp_path / "runs")

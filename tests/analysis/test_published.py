@@ -7,7 +7,7 @@ import math
 import pytest
 import yaml
 
-from analysis.claims import load_claims
+from analysis.claims import load_claims, published_terms
 from analysis.published import FOLDER, load_published, published_table
 from analysis.table import build_table
 from experiments.errors import UserError
@@ -81,8 +81,7 @@ def test_a_variant_that_was_not_published_is_unknown_with_the_source():
 def test_claims_that_cite_a_magnitude_agree_with_it_in_sign(study):
     for claim in load_claims(study):
         if told := claim.get("published"):
-            terms = [(term["weight"], term["cell"]["variant"]) for term in claim["contrast"]]
-            value = published_table(told["table"]).contrast(terms, told["column"])
+            value = published_table(told["table"]).contrast(published_terms(claim), told["column"])
             assert math.copysign(1, value) == {"positive": 1, "negative": -1}[claim["direction"]]
 
 

@@ -1,0 +1,311 @@
+"""The positions study's tables, claims and figures, on a synthetic study of every kind of arm."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+
+from analysis.cells import measure, planned, rows_of
+from analysis.claims import load_claims, read_claims
+from analysis.columns import number
+from analysis.declaration import TABLES as FOLDER
+from analysis.declaration import load_table
+from analysis.figures.encoding_maps import DECK, encoding_values, heads, rotation_angles
+from analysis.figures.positions import FIGURES, extension, lengths
+from analysis.frame import plan_frame
+from analysis.judgement import judge
+from analysis.positions import idle
+from analysis.positions.encodings import Encoding
+from analysis.render import markdown, to_csv
+from analysis.report.data import study_data
+from analysis.table import build_table
+from experiments.errors import UserError
+from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE
+
+CLAIMS = {claim["id"]: claim for claim in load_claims("positions")}
+
+
+def table(study, name):
+    return build_table(f"positions_{name}", study.plan, plan_frame(study.plan, study.root))
+
+
+def plain(built) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(to_csv(built))))
+
+
+# ---- which arms a table shows -------------------------------------------------------------------
+
+
+def test_lengths_shows_each_encoding_once_whatever_else_the_plan_trains(positions):
+    rows = plain(table(positions, "lengths"))
+    assert [row["position"] for row in rows] == [*LOSSES, "A/A: rope"]
+    for row, losses in zip(rows, LOSSES.values(), strict=False):
+        shown = [float(row[f"loss_x{times}"]) for times in (1, 2, 4, 8)]
+        assert shown == pytest.approx(losses)
+        assert float(row["sliding_x8"]) == pytest.approx(losses[-1] - 0.1)
+    assert float(rows[-1]["loss_x8"]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_extension_has_a_row_a_method_and_factor_with_the_loss_at_its_own_length(positions):
+    built = table(positions, "extension")
+    rows = plain(built)
+    found = {
+        (row["method"], float(row["factor"])): (float(row["loss"]), float(row["loss_x1"]))
+        for row in rows
+    }
+    assert found == {key: pytest.approx(losses) for key, losses in EXTENDED.items()}
+    assert "| linear | 8 | 0 | 2.980" in markdown(built)
+    assert "84 of 84 planned runs" in built.source  # the plan's, not the table's
+
+
+def test_share_has_the_encodings_that_turn_all_some_or_no_pairs(positions):
+    rows = plain(table(positions, "share"))
+    names = [(row["position"], row["rotated"], row["rotated_end"], row["base"]) for row in rows]
+    assert names == [
+        ("none", "", "", ""),
+        ("rope", "", "", ""),
+        ("rope", "", "", "100.0"),
+        ("p_rope", "0.5", "fast", ""),
+        ("p_rope", "0.5", "slow", ""),
+        ("A/A: rope", "", "", ""),
+    ]
+
+
+def test_tasks_are_apart_from_language_modelling(positions):
+    rows = plain(table(positions, "tasks"))
+    assert [(row["task"], row["position"]) for row in rows] == [
+        ("copy", "rope"),
+        ("copy", "alibi"),
+        ("copy", "none"),
+    ]
+
+
+def test_a_pattern_means_the_arm_without_further_factors_where_there_is_one(positions):
+    rope = planned(positions.plan, {"position": "rope"})
+    assert {tuple(r["factors"]) for r in positions.runs if r["run_id"] in rope} == {("position",)}
+    filled = planned(positions.plan, {"position": "rope", "base": 100})
+    assert len(filled) == 3
+    assert not rope & filled
+    # Where every arm has a further factor, it has to be named.
+    with pytest.raises(UserError, match="name its level of rotated_end"):
+        planned(positions.plan, {"position": "p_rope", "rotated": 0.5})
+
+
+# ---- claims -------------------------------------------------------------------------------------
+
+
+def judged(study, claims=None):
+    plan = study.plan | ({"claims": claims} if claims else {})
+    results = judge(plan, plan_frame(plan, study.root))
+    return {result.claim["id"]: result for result in results}
+
+
+def test_claims_that_small_models_bear_out_agree_and_others_do_not(positions):
+    verdicts = {name: result.verdict for name, result in judged(positions).items()}
+    assert verdicts["alibi_beats_rope_at_8n"] == "agrees"
+    assert verdicts["t5_beats_rope_at_2n"] == "not resolved"  # 1.73 against 1.69
+    assert verdicts["half_the_pairs_suffice"] == "not resolved"  # three seeds are few
+    assert verdicts["fast_pairs_carry_position"] == "agrees"
+    assert verdicts["ntk_beats_linear_zero_shot_at_4n"] == "agrees"
+    assert verdicts["linear_beats_none_zero_shot_at_4n"] == "disagrees"
+    assert verdicts["the_cost_grows_with_the_factor"] == "agrees"
+    assert verdicts["yarn_beats_linear_zero_shot_at_4n"] == "not comparable"
+
+
+def test_extended_contexts_are_compared_within_pairs_of_the_same_trained_model(positions):
+    frame = plan_frame(positions.plan, positions.root)
+    result = judged(positions)["ntk_beats_linear_zero_shot_at_2n"]
+    linear, ntk = (
+        measure(rows_of(frame, planned(positions.plan, term["cell"])), "loss_x2").values
+        for term in result.claim["contrast"]
+    )
+    assert result.paired
+    assert result.contrast.p == pytest.approx(stats.ttest_rel(linear, ntk).pvalue)
+    assert not judged(positions)["alibi_beats_rope_at_2n"].paired
+
+
+def test_a_claimed_absence_of_a_cost_agrees_where_the_interval_lies_inside_delta(positions):
+    claim = CLAIMS["half_the_pairs_suffice"]
+    assert judged(positions, [claim])["half_the_pairs_suffice"].verdict == "not resolved"
+    wide = judged(positions, [claim | {"delta": 0.1}])["half_the_pairs_suffice"]
+    assert wide.verdict == "agrees"
+
+
+def test_arms_that_did_not_learn_the_task_are_not_compared_beyond_it(positions):
+    claim = CLAIMS["alibi_copies_longer_than_rope"]
+    assert judged(positions, [claim])[claim["id"]].verdict == "agrees"
+    unlearned = {"weight": -1, "cell": {"position": "none", "task": "copy"}}
+    stopped = judged(positions, [claim | {"contrast": [claim["contrast"][0], unlearned]}])
+    result = stopped[claim["id"]]
+    assert (result.verdict, result.interval) == ("not resolved", None)
+    assert result.reason == (
+        "position none, task copy: exact_match_x1 is 0.3, to be compared it must be at least 0.9"
+    )
+
+
+def test_a_loss_passes_its_gate_from_below_and_an_unknown_score_passes_none(positions):
+    claim = CLAIMS["alibi_beats_rope_at_8n"]
+    strict = claim | {"gate": {"metric": "loss_x1", "at_most": 1.6}}
+    assert judged(positions, [strict])[claim["id"]].reason.startswith("position alibi: loss_x1 is")
+    unknown = claim | {"gate": {"metric": "los_x1", "at_most": 9.0}}
+    assert "los_x1 is nan" in judged(positions, [unknown])[claim["id"]].reason
+
+
+@pytest.mark.parametrize(
+    "gate", [{"metric": "loss_x1"}, {"metric": "a", "at_least": 1, "at_most": 2}, {"at_most": 1}]
+)
+def test_a_gate_has_one_bound(tmp_path, gate):
+    claim = {
+        key: value
+        for key, value in CLAIMS["alibi_beats_rope_at_2n"].items()
+        if key not in ("planning_sd", "label", "unit")
+    }
+    path = tmp_path / "broken.yaml"
+    declared = {"planning_sd": {"loss_x2": 0.1}, "claims": [claim | {"gate": gate}]}
+    path.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    with pytest.raises(UserError, match="gate"):
+        read_claims(path)
+
+
+def test_a_diverged_run_is_right_about_nothing_at_any_length(positions):
+    frame = plan_frame(positions.plan, positions.root)
+    arm = rows_of(frame, planned(positions.plan, {"position": "rope", "task": "copy"})).copy()
+    arm.loc[arm.index[0], ["metrics.exact_match_x1_1", "status"]] = [np.nan, "diverged"]
+    assert 0.0 in measure(arm, "exact_match_x1_1").values
+    arm.loc[arm.index[0], "metrics.loss_x1"] = np.nan
+    assert len(measure(arm, "loss_x1").values) == 0  # a loss has no worst value
+
+
+def test_a_metric_that_the_baseline_never_has_is_not_compared_with_itself(positions):
+    rows = [row["claim"] for row in plain(table(positions, "claims"))]
+    assert [name for name in rows if name.startswith("aa_")] == [
+        "aa_loss_x2",
+        "aa_loss_x8",
+        "aa_loss_x1",
+        "aa_loss_x4",
+    ]
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=list(CLAIMS))
+def test_a_claim_has_a_source_and_cells_that_an_experiment_names(claim):
+    assert any(word in claim["source"] for word in ("arXiv:", "slides", "bloc97"))
+    for term in claim["contrast"]:
+        assert set(term["cell"]) in (
+            {"position"},
+            {"position", "base"},
+            {"position", "rotated", "rotated_end"},
+            {"position", "task"},
+            {"method", "factor", "steps"},
+        )
+    if "not_comparable" in claim:
+        assert len(claim["not_comparable"]) > 20
+
+
+# ---- idle dimensions ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_encodings(tmp_path, monkeypatch):
+    """The shipped table without its two large encodings, which take eight seconds."""
+    declared = yaml.safe_load((FOLDER / "positions_idle.yaml").read_text(encoding="utf-8"))
+    declared["encodings"] = [e for e in declared["encodings"] if e["dim"] < 3072]
+    (tmp_path / "positions_idle.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    monkeypatch.setattr(load_table, "__defaults__", (tmp_path,))
+    return declared
+
+
+def test_the_idle_table_is_computed_from_formulas_and_needs_neither_plan_nor_runs(small_encodings):
+    built = build_table("positions_idle", {"title": "of some plan", "runs": []}, None)
+    assert built.source == "computed from the encodings' formulas, no run"
+    assert "some plan" not in built.title
+    rows = {row["encoding"]: row for row in plain(built)}
+    row, encoding = rows["Head of 64, L 512"], Encoding(64, 512)
+    assert float(row["no_turn"]) == 0.5
+    assert float(row["no_turn_expected"]) == pytest.approx(
+        1 - np.log(512 / 2 / np.pi) / np.log(1e4)
+    )
+    assert float(row["raw_participation"]) == pytest.approx(5.4, abs=0.05)
+    assert [int(row[key]) for key in ("k99", "rank")] == [29, 34]
+    near = idle.neighbour_distance(encoding.interpolated(4)) / idle.neighbour_distance(encoding)
+    assert float(row["interpolation_4"]) == pytest.approx(near)
+    assert number(near) in markdown(built)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dim": 7}, "an even number"),
+        ({"dims": 8}, "unexpected keyword argument 'dims'"),
+        ({"name": None}, "lacks its name"),
+    ],
+)
+def test_a_mistake_in_an_encoding_is_named(small_encodings, tmp_path, wrong, message):
+    first = {k: v for k, v in (small_encodings["encodings"][0] | wrong).items() if v is not None}
+    small_encodings["encodings"] = [first]
+    text = yaml.safe_dump(small_encodings)
+    (tmp_path / "positions_idle.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        load_table("positions_idle")
+
+
+# ---- figures ------------------------------------------------------------------------------------
+
+
+def test_lines_go_through_the_means_at_the_lengths_that_were_evaluated(positions):
+    frame = plan_frame(positions.plan, positions.root)
+    whole, last = lengths(positions.plan, frame).axes
+    drawn = {line.get_label(): line for line in whole.lines if line.get_marker() == "o"}
+    assert list(drawn) == list(LOSSES)
+    assert list(drawn["t5"].get_xdata()) == [1, 2, 4, 8]
+    assert list(drawn["t5"].get_ydata()) == pytest.approx(LOSSES["t5"])
+    assert last.get_title(loc="left") == "Last eighth of the window"
+
+
+def test_extension_shows_both_what_is_gained_and_what_it_costs(positions):
+    frame = plan_frame(positions.plan, positions.root)
+    extended, trained = extension(positions.plan, frame).axes
+    for panel, which in ((extended, 0), (trained, 1)):
+        drawn = {line.get_label(): line for line in panel.lines if line.get_marker() == "o"}
+        assert list(drawn["linear"].get_ydata()) == pytest.approx(
+            [EXTENDED["linear", factor][which] for factor in (2, 4, 8)]
+        )
+
+
+def test_the_maps_show_the_slides_encoding_with_both_exponents():
+    for panel, (first, encoding) in zip(
+        encoding_values().axes, ((f, e) for e in DECK.values() for f in (0, 1)), strict=False
+    ):
+        (shown,) = panel.images
+        assert shown.get_extent() == [0, 3072, 8192, 0]
+        values = np.asarray(shown.get_array())
+        # The slowest element, at the last position: a sine is m w, a cosine 1 - (m w)^2 / 2.
+        angle = 8191 * encoding.frequencies[-1]
+        assert values[-1, -1] == pytest.approx((np.sin, np.cos)[first](angle), abs=0.02)
+        assert values.std(axis=0)[0] == pytest.approx(0.5**0.5, abs=0.03)  # the fastest: noise
+    standard, _ = rotation_angles().axes[:2]
+    one_turn = standard.lines[0]
+    assert one_turn.get_xdata()[-1] == pytest.approx(0.779 * 3072, abs=3)
+
+
+def test_every_figure_is_declared_and_a_heads_map_is_as_wide_as_the_head():
+    assert set(FIGURES) == {
+        *("lengths", "extension"),
+        *("encoding_values", "rotation_angles", "heads", "spectra"),
+    }
+    widths = [panel.images[0].get_extent()[1] for panel in heads().axes[:4]]
+    assert widths == [64, 64, 128, 128]
+
+
+# ---- the report ---------------------------------------------------------------------------------
+
+
+def test_the_report_takes_a_study_of_several_stages_and_tasks(positions):
+    data = study_data(positions.write_plan(), positions.root)
+    assert data["counts"]["finished"] == len(positions.runs)
+    assert len({arm.name for arm in data["arms"]}) == len(positions.runs) // len(NOISE)
+    assert {card["id"] for card in data["claims"]} == set(judged(positions))
