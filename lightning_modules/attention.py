@@ -35,17 +35,23 @@ def visible(
 
 
 def attend_on_cpu(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, mask: torch.Tensor | None, dropout: float
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    *,
+    bias: torch.Tensor | None,
+    mask: torch.Tensor | None,
+    dropout: float,
 ) -> torch.Tensor:
-    """What scaled_dot_product_attention computes on a CPU with dropout, bit for bit, where it has
-    no fused kernel. It would also search every row of scores for one that may look nowhere, in
-    three passes over [B, H, T, T]; here a token always sees itself."""
+    """What scaled_dot_product_attention computes on a CPU with dropout or a trained bias, bit for
+    bit, where it has no fused kernel. It would also search every row of scores for one that may
+    look nowhere, in three passes over [B, H, T, T]; here a token always sees itself."""
     scale = math.sqrt(1 / math.sqrt(q.shape[-1]))
     scores = (q * scale) @ (k.transpose(-2, -1) * scale)
-    if mask is not None and mask.dtype == torch.bool:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    elif mask is not None:
-        scores = scores + mask
+    if bias is not None:
+        scores += bias
+    if mask is not None:
+        scores.masked_fill_(~mask, float("-inf"))
     return F.dropout(scores.softmax(-1), dropout) @ v
 
 
@@ -74,12 +80,13 @@ class Attention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         q, k = position.rotate(q, k, positions)
         bias = position.bias(q, k, positions, mask)
-        if bias is not None:
-            mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
         dropout = self.dropout if self.training else 0.0
-        if dropout and q.device.type == "cpu":
-            y = attend_on_cpu(q, k, v, mask=mask, dropout=dropout)
+        learned = bias is not None and bias.requires_grad
+        if (dropout or learned) and q.device.type == "cpu":
+            y = attend_on_cpu(q, k, v, bias=bias, mask=mask, dropout=dropout)
         else:
+            if bias is not None:
+                mask = bias if mask is None else bias.masked_fill(~mask, float("-inf"))
             # is_causal reaches the fused kernel without materialising a mask.
             fused = is_causal and bias is None
             y = F.scaled_dot_product_attention(

@@ -37,7 +37,7 @@ class AlibiPositions(PositionEncoding):
         self.memo = Memo()
 
     def penalties(self, positions: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """[H, T, T], or [B, H, T, T] of positions per sequence."""
+        """[1, H, T, T], or [B, H, T, T] of positions per sequence."""
         distance = offsets(positions).abs().to(dtype)
         return -distance * distance.new_tensor(self.slopes)[:, None, None]
 

@@ -41,7 +41,7 @@ class PositionEncoding(nn.Module):
     def bias(
         self, q: torch.Tensor, k: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None
     ) -> torch.Tensor | None:
-        """What is added to the attention scores, broadcast to [B, H, T, T], or None.
+        """What is added to the attention scores, [1 or B, H, T, T], or None.
 
         `mask` is True where a query may look (None: everywhere), for kinds that must ignore the
         rest. The attention applies the mask itself.

@@ -77,7 +77,6 @@ class MusicPositions(PositionEncoding):
         index = clipped(positions, max_distance=self.max_distance)
         if not bool((positions.diff() == 1).all()):
             return False, index
-        index = index.view(-1, *index.shape[-2:])[0]  # the same for every sequence
-        past, future = index[-1], index[0, 1:]  # of the last token, and of the first
-        visible = {"causal": past, "reverse": index[0], "bidirectional": torch.cat((past, future))}
+        first, last = index[0, 0, 0], index[0, 0, -1]  # that token's offsets, in any sequence
+        visible = {"causal": last, "reverse": first, "bidirectional": torch.cat((last, first[1:]))}
         return True, visible[self.attention_mask]

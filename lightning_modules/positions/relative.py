@@ -9,20 +9,22 @@ import torch
 
 
 def offsets(positions: torch.Tensor) -> torch.Tensor:
-    """The key's position minus the query's: [T, T] of positions [T], [B, 1, T, T] of [B, T]."""
+    """The key's position minus the query's, [1, 1, T, T] of positions [T], [B, 1, T, T] of [B, T].
+
+    Four dimensions, because a mask of three keeps attention from its fused kernel on a CPU.
+    """
     relative = positions[..., None, :] - positions[..., :, None]
-    return relative if positions.dim() == 1 else relative[:, None]
+    return relative[:, None] if positions.dim() == 2 else relative[None, None]
 
 
 def look_up(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Row index[...] of a table [N, H] for each head: index [T, T] -> [H, T, T], [B, 1, T, T] ->
-    [B, H, T, T].
+    """Row index[...] of a table [N, H] for each head: index [B, 1, T, T] -> [B, H, T, T].
 
     Through index_select: its backward pass on the CPU takes a tenth of indexing's, a thirtieth of
     F.embedding's.
     """
-    values = table.t().index_select(1, index.flatten()).view(-1, *index.shape)
-    return values if index.dim() == 2 else values.squeeze(2).transpose(0, 1)
+    values = table.t().index_select(1, index.flatten())
+    return values.view(-1, *index[:, 0].shape).transpose(0, 1)
 
 
 def clipped(positions: torch.Tensor, *, max_distance: int) -> torch.Tensor:

@@ -19,11 +19,12 @@ LENGTH = 150
 
 
 def bias_of(encoding: PositionEncoding, positions: torch.Tensor) -> torch.Tensor:
+    """[H, T, T], or [B, H, T, T] of positions per sequence."""
     head_dim = encoding.hidden_size // encoding.num_heads
     q = torch.zeros(2, encoding.num_heads, positions.shape[-1], head_dim)
     bias = encoding.bias(q, q, positions, None)
     assert bias is not None
-    return bias
+    return bias if positions.dim() == 2 else bias[0]
 
 
 def alibi(num_heads: int) -> AlibiPositions:

@@ -212,12 +212,15 @@ def test_attention_with_dropout_is_pytorchs_bit_for_bit(masked: str | None) -> N
         "causal": torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril(),
         "padded": (torch.rand(4, 1, LENGTH, LENGTH, generator=generator) < 0.5)
         | torch.eye(LENGTH, dtype=torch.bool),
-        "bias": torch.randn(2, LENGTH, LENGTH, generator=generator),
+        "bias": None,
     }[masked]
+    bias = torch.randn(1, 2, LENGTH, LENGTH, generator=generator) if masked == "bias" else None
     results = []
     for attend in (
-        lambda: attend_on_cpu(q, k, v, mask=mask, dropout=0.3),
-        lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=0.3),
+        lambda: attend_on_cpu(q, k, v, bias=bias, mask=mask, dropout=0.3),
+        lambda: F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask if bias is None else bias, dropout_p=0.3
+        ),
     ):
         torch.manual_seed(5)
         y = attend()
