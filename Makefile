@@ -66,7 +66,7 @@ tables: $(STAMP)  ## tables, figures and notebooks of every sweep again, from ru
 report: $(STAMP)  ## write one page on all studies: reports/index.html
 	@$(PY) -m analysis report --runs $(RUNS) --reports $(REPORTS)
 
-publish: $(STAMP)  ## copy the sweep's finished runs to results/ and its tables to README.md
+publish: $(STAMP)  ## copy the sweep's finished runs to results/ and its tables to README.md and docs/
 	@$(call SWEEPS,publish)
 
 dashboard: $(STAMP)  ## make or update W&B workspaces and reports: make dashboard ENTITY=<name>

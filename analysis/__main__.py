@@ -2,10 +2,12 @@
 python -m analysis tables --plan runs/plans/symmetry-quick.json
 python -m analysis dashboard [--sweep symmetry] [--entity us]
 python -m analysis report [--runs runs] [--results results] [--reports reports]
+python -m analysis encodings [--reports reports]
 
 The first regenerates the tables, figures and notebooks of every plan of a profile, or of one, and
-prints the tables; the last two make W&B workspaces and write the report on all plans. Exit code 0,
-1 when an exact fact is violated or a notebook fails, 2 for a user's mistake.
+prints the tables; the next two make W&B workspaces and write the report on all plans; the last
+writes how much of a position encoding is idle, and needs no run. Exit code 0, 1 when an exact fact
+is violated or a notebook fails, 2 for a user's mistake.
 """
 
 from __future__ import annotations
@@ -35,6 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--reports", default="reports", help="where to write (default: reports)"
     )
     _dashboard_options(commands.add_parser("dashboard", help="make W&B workspaces and reports"))
+    for_encodings = commands.add_parser(
+        "encodings", help="what of a position encoding is idle, as a table and maps; no run is read"
+    )
+    for_encodings.add_argument(
+        "--reports", default="reports", help="where to write (default: reports)"
+    )
     options = parser.parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
@@ -102,7 +110,16 @@ def report(options: argparse.Namespace) -> int:
     return written.exit_code
 
 
-COMMANDS = {"tables": tables, "report": report, "dashboard": dashboard}
+def encodings(options: argparse.Namespace) -> int:
+    from .outputs import print_outcome, write_encodings
+
+    outcome = write_encodings(options.reports)
+    print_outcome(outcome)
+    print(f"wrote {len(outcome.files)} files to {options.reports}, computed from formulas")
+    return outcome.exit_code
+
+
+COMMANDS = {"tables": tables, "report": report, "dashboard": dashboard, "encodings": encodings}
 
 
 if __name__ == "__main__":

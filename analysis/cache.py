@@ -1,11 +1,12 @@
-"""What was read from W&B, kept so that reading it again is fast.
+"""What was read from W&B, or took seconds to compute, kept so that the next time is fast.
 
     with Cache() as cache:
         cache.put(key, stamp, result)
         cache.get(key)                          # (stamp, result); None: not kept, or damaged
 
-A stamp says which state of a file or a run the value was read from. One SQLite file in the user's
-cache folder, safe among processes; it may be deleted at any time, and a damaged one is made anew.
+A stamp says which state of a file, a run or the code the value is from. One SQLite file in the
+user's cache folder, safe among processes; it may be deleted at any time, and a damaged one is made
+anew.
 """
 
 from __future__ import annotations

@@ -58,9 +58,14 @@ def variance_spread(of: EncodingRow) -> Cell:
     return _cell(idle.participation_ratio(weights) / of.encoding.dim, digits=2)
 
 
-def participation(of: EncodingRow, *, centred: bool = True) -> Cell:
-    """Participation ratio of the spectrum, which needs no eigenvalues: (tr G)^2 / |G|^2."""
-    return _cell(idle.participation_ratio_of(idle.gram(of.encoding, centred=centred)), digits=1)
+def raw_participation(of: EncodingRow) -> Cell:
+    """Participation ratio of the spectrum as it is, which needs no eigenvalues."""
+    return _cell(idle.participation_ratio_of(idle.gram(of.encoding)), digits=1)
+
+
+def participation(of: EncodingRow) -> Cell:
+    """Participation ratio of the centred spectrum."""
+    return _cell(idle.participation_ratio(idle.spectrum(of.encoding, centred=True)), digits=1)
 
 
 def effective_rank(of: EncodingRow) -> Cell:
@@ -92,7 +97,7 @@ def _cell(value: float, *, digits: int) -> Cell:
 ENCODING_KINDS: dict[str, Callable[..., Cell]] = {
     kind.__name__: kind
     for kind in (
-        *(encoding, turning_less, expected, variance_spread, participation),
-        *(effective_rank, directions, rank, neighbours),
+        *(encoding, turning_less, expected, variance_spread, raw_participation),
+        *(participation, effective_rank, directions, rank, neighbours),
     )
 }

@@ -62,6 +62,27 @@ def write_tables(
     return Outcome(tables, violations(frame), files)
 
 
+def write_encodings(reports_dir: str | Path) -> Outcome:
+    """Writes what needs no run: how much of an encoding is idle, as a table and as maps."""
+    from .figures import drawn
+    from .figures.encoding_maps import MAPS
+    from .render import FORMATS
+    from .table import build_without_plan
+
+    table = build_without_plan("positions_idle")
+    files = []
+    for kind in ("tables", "figures"):
+        (Path(reports_dir) / kind).mkdir(parents=True, exist_ok=True)
+    for suffix, render in FORMATS.items():
+        files.append(_write(Path(reports_dir) / "tables" / f"{table.name}.{suffix}", render(table)))
+    for name, draw in MAPS.items():
+        for suffix in ("png", "svg"):
+            path = Path(reports_dir) / "figures" / f"positions_{name}.{suffix}"
+            path.write_bytes(drawn(draw, suffix=suffix))
+            files.append(path)
+    return Outcome([table], [], files)
+
+
 def write_notebook(
     plan_path: str | Path,
     runs_root: str | Path,

@@ -61,12 +61,10 @@ class Table:
 def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Table:
     """`frame` is `plan_frame(plan, ...)`: a table reads exactly its plan's runs."""
     declared = load_table(name)
+    if declared.rows in WITHOUT_PLAN:
+        return WITHOUT_PLAN[declared.rows](name, declared)
     words = {"level": f"{100 * (1 - ALPHA):g} %", "interval": interval_name(plan)}
     notes = [note.format(**words) for note in declared.notes]
-    if declared.rows == "published":
-        return _published(name, declared, notes)
-    if declared.rows == "encodings":
-        return _computed(name, declared, notes)
     columns = declared.columns
     if declared.rows == "arms":
         chosen = arm_rows.of_arms(plan, declared.arms)
@@ -91,7 +89,7 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
     )
 
 
-def _published(name: str, declared: Declaration, notes: list[str]) -> Table:
+def _published(name: str, declared: Declaration) -> Table:
     """A published table: it has a source and no plan."""
     table = published_table(declared.published)
     told = [f"{text[0].upper()}{text[1:].rstrip('.')}." for text in (table.conditions,) if text]
@@ -101,23 +99,32 @@ def _published(name: str, declared: Declaration, notes: list[str]) -> Table:
         title=declared.title,
         columns=declared.columns,
         rows=_with_best(declared.columns, _cells(declared, published_rows(table))),
-        notes=[*told, *notes],
+        notes=[*told, *declared.notes],
         source=f"{table.source}{read_in}",
         violations=[],
     )
 
 
-def _computed(name: str, declared: Declaration, notes: list[str]) -> Table:
+def _computed(name: str, declared: Declaration) -> Table:
     """A table of closed forms: it has neither a plan nor runs."""
     return Table(
         name=name,
         title=declared.title,
         columns=declared.columns,
         rows=_cells(declared, declared.encodings),
-        notes=notes,
+        notes=declared.notes,
         source="computed from the encodings' formulas, no run",
         violations=[],
     )
+
+
+WITHOUT_PLAN = {"published": _published, "encodings": _computed}
+
+
+def build_without_plan(name: str) -> Table:
+    """A table that reads no run: of published values, or computed from formulas."""
+    declared = load_table(name)
+    return WITHOUT_PLAN[declared.rows](name, declared)
 
 
 def _cells(declared: Declaration, rows: Sequence[Any]) -> list[list[Cell]]:

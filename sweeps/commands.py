@@ -206,11 +206,14 @@ def publish(options: argparse.Namespace, runs: Path) -> int:
 
     path = _existing_plan(options, runs)
     count = copy(path, runs, RESULTS)
-    readme = Path("README.md")
-    text = readme.read_text(encoding="utf-8")
     published = plan_path(RESULTS, sweep=options.sweep, profile=options.profile)
-    write_atomic(readme, with_tables(text, published, RESULTS))
-    console.print(f"{count} runs published in {RESULTS}/, and their tables in {readme}")
+    page = Path("docs/studies", f"{load_plan(published)['study']}.md")
+    documents = [Path("README.md"), *([page] if page.is_file() else [])]
+    for document in documents:
+        text = document.read_text(encoding="utf-8")
+        write_atomic(document, with_tables(text, published, RESULTS))
+    where = " and ".join(map(str, documents))
+    console.print(f"{count} runs published in {RESULTS}/, and their tables in {where}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Publishing: a sweep's finished runs into results/, and its tables into README.md.
+"""Publishing: a sweep's finished runs into results/, its tables into README.md and its docs page.
 
 results/ is laid out as runs/ is, with what a table and its curves need of each run and nothing
 else: plans/<sweep>-<profile>.json and <study>/<run id>/{result.json, history.jsonl, DONE, wandb/},

@@ -57,12 +57,17 @@ def image(
     suffix: str = "png",
 ) -> bytes:
     """One figure of the plan's study as a file's bytes, without a date: equal runs, equal bytes."""
+    return drawn(lambda: figures_of(plan["study"])[name](plan, frame), suffix=suffix)
+
+
+def drawn(draw: Callable[[], Figure], *, suffix: str = "png") -> bytes:
+    """What `draw` draws in the project's style, as a file's bytes."""
     import matplotlib
 
     matplotlib.use("Agg")
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        figure = figures_of(plan["study"])[name](plan, frame)
+        figure = draw()
         metadata = {"Date": None} if suffix == "svg" else {"Software": None}
         figure.savefig(file, format=suffix, dpi=180, bbox_inches="tight", metadata=metadata)
     return file.getvalue()

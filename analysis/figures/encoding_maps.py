@@ -23,7 +23,7 @@ DECK = {name: Encoding(3072, LENGTH, exponent=name) for name in ("standard", "li
 HEADS = [Encoding(64, LENGTH), Encoding(128, LENGTH)]
 SINE, COSINE = 0, 1  # elements 0, 2, 4 ... are sines, 1, 3, 5 ... cosines
 
-MOST = 512  # pixels of a map in either direction
+MOST = 384  # pixels of a map in either direction
 VALUES = "RdBu_r"
 ANGLES = "viridis"
 SLOWEST_SHOWN = 1e-3  # radians; whatever turns less has one colour
@@ -88,6 +88,7 @@ def spectra() -> Figure:
     for (exponent, encoding), colour in zip(DECK.items(), COLOURS, strict=False):
         shares = np.arange(encoding.dim) / encoding.dim
         dots = {"linestyle": "", "marker": ".", "markersize": 1.2, "color": colour}
+        dots["rasterized"] = True  # six thousand of them
         variance.plot(shares, idle.variances(encoding), **dots)
         cumulated = np.cumsum(idle.spectrum(encoding, centred=True))
         count = np.arange(1, encoding.dim + 1)
@@ -204,3 +205,11 @@ def _angle_bar(figure: Figure, shown: Any, panels: Any) -> None:
     for (angle, name), dash in zip(MARKS.items(), DASHES, strict=True):
         bar.ax.axhline(angle, color="white", linewidth=1.1, linestyle=dash)
         bar.ax.text(-0.3, angle, name, ha="right", va="center", size=7, color="#333333")
+
+
+MAPS = {
+    "encoding_values": encoding_values,
+    "rotation_angles": rotation_angles,
+    "heads": heads,
+    "spectra": spectra,
+}

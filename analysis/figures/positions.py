@@ -15,7 +15,7 @@ from ..cells import measure
 from ..columns import Arm
 from ..declaration import load_table
 from ..statistics import ALPHA, contrast_of
-from . import encoding_maps
+from .encoding_maps import MAPS
 from .style import COLOURS, DASHES
 
 if TYPE_CHECKING:
@@ -129,10 +129,7 @@ def _computed(draw: Callable[[], Figure]) -> Callable[..., Figure]:
 
 
 FIGURES = {
+    **{name: _computed(draw) for name, draw in MAPS.items()},
     "lengths": lengths,
     "extension": extension,
-    "encoding_values": _computed(encoding_maps.encoding_values),
-    "rotation_angles": _computed(encoding_maps.rotation_angles),
-    "heads": _computed(encoding_maps.heads),
-    "spectra": _computed(encoding_maps.spectra),
 }

@@ -5,22 +5,27 @@
     participation_ratio(spectrum(...))           # how many directions carry the encoding
 
 No table of positions is built: with positions counted from their middle, the sums over them that
-PE^T PE consists of are Dirichlet kernels. So D = 3072, L = 8192 costs one second for the matrix and
-two for its eigenvalues on one core, instead of a decomposition of 25 million numbers.
+PE^T PE consists of are Dirichlet kernels. So D = 3072, L = 8192 costs one core a second for the
+matrix and three for its eigenvalues, once: the spectra of wide encodings are kept (cache.py).
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 
+from ..cache import Cache
+from . import encodings
 from .encodings import Encoding
 
 # Singular values below this share of the largest are noise: those of a smooth function of position
 # fall geometrically, so that two digits more or less move the rank by one or two.
 RANK_TOLERANCE = 1e-6
+WIDE = 1024  # elements from which on a spectrum takes more than its place in the cache
 
 
 # ---- phases -------------------------------------------------------------------------------------
@@ -50,10 +55,7 @@ def expected_share_below(encoding: Encoding, phase: float) -> float:
 def gram(encoding: Encoding, *, centred: bool = False) -> np.ndarray:
     """PE^T PE, [D, D]; with `centred` of PE less each element's mean over positions."""
     frequencies, length = encoding.frequencies, encoding.length
-    # cos(m w - phase) with m = middle + u is even(w) cos(u w) + odd(w) sin(u w), and u runs
-    # symmetrically about 0: cross terms of a cosine and a sine sum to nothing.
-    shift = (length - 1) / 2 * frequencies - encoding.phases
-    even, odd = np.cos(shift), -np.sin(shift)
+    even, odd = _parts(encoding)
     apart = dirichlet(frequencies[:, None] - frequencies, length)
     together = dirichlet(frequencies[:, None] + frequencies, length)
     moments = np.outer(even, even) * (apart + together) + np.outer(odd, odd) * (apart - together)
@@ -62,6 +64,16 @@ def gram(encoding: Encoding, *, centred: bool = False) -> np.ndarray:
         sums = even * dirichlet(frequencies, length)
         moments -= np.outer(sums, sums) / length
     return moments
+
+
+def _parts(encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
+    """Of the cosine and the sine that an element is about the middle position, their weights.
+
+    cos(m w - phase) with m = middle + u is even cos(u w) + odd sin(u w); as u runs symmetrically
+    about 0, the products of a cosine and a sine sum to nothing.
+    """
+    shift = (encoding.length - 1) / 2 * encoding.frequencies - encoding.phases
+    return np.cos(shift), -np.sin(shift)
 
 
 def dirichlet(x: np.ndarray, length: int) -> np.ndarray:
@@ -73,14 +85,38 @@ def dirichlet(x: np.ndarray, length: int) -> np.ndarray:
 
 def variances(encoding: Encoding) -> np.ndarray:
     """[D], the variance over positions of each element; 1/2 for one that turns many times."""
-    return np.diagonal(gram(encoding, centred=True)) / encoding.length
+    frequencies, length = encoding.frequencies, encoding.length
+    even, odd = _parts(encoding)
+    twice = dirichlet(2 * frequencies, length)
+    squares = (even**2 * (length + twice) + odd**2 * (length - twice)) / 2
+    return squares / length - (even * dirichlet(frequencies, length) / length) ** 2
 
 
 @functools.cache
 def spectrum(encoding: Encoding, *, centred: bool) -> np.ndarray:
     """[D], the eigenvalues of PE^T PE (squared singular values of PE), descending."""
+    if encoding.dim < WIDE:
+        return _eigenvalues(encoding, centred)
+    key, stamp = f"spectrum of {encoding}, centred={centred}", _stamp()
+    with Cache() as cache:
+        kept = cache.get(key)
+    if kept and kept[0] == stamp:
+        return np.array(kept[1])
+    found = _eigenvalues(encoding, centred)
+    with Cache() as cache:
+        cache.put(key, stamp, found.tolist())
+    return found
+
+
+def _eigenvalues(encoding: Encoding, centred: bool) -> np.ndarray:
     found = np.linalg.eigvalsh(gram(encoding, centred=centred))[::-1]
     return np.clip(found, 0.0, None)  # rounding leaves idle ones at -1e-12 of the largest
+
+
+def _stamp() -> str:
+    """The code that a spectrum is computed by."""
+    files = (Path(__file__), Path(encodings.__file__))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 # ---- how many of them ---------------------------------------------------------------------------

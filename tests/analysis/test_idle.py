@@ -12,7 +12,9 @@ from scipy import stats
 from analysis.positions import idle
 from analysis.positions.base_bound import preference, smallest_base
 from analysis.positions.encodings import Encoding
+from lightning_modules.positions import schedules
 from lightning_modules.positions.sinusoidal import SinusoidalPositions
+from lightning_modules.positions.sinusoidal_literal import LiteralSinusoidalPositions
 
 SMALL = [
     Encoding(32, 256),
@@ -50,12 +52,25 @@ def test_an_encodings_values_are_the_papers_formula(encoding):
     assert encoding.values() == pytest.approx(table(encoding), abs=1e-10)
 
 
-def test_the_standard_exponent_is_the_models_own_encoding():
-    encoding = Encoding(16, 40, base=500.0)
-    model = SinusoidalPositions(hidden_size=16, num_heads=2, max_length=40, base=500.0)
+@pytest.mark.parametrize(
+    ("exponent", "kind"),
+    [("standard", SinusoidalPositions), ("literal", LiteralSinusoidalPositions)],
+)
+def test_the_values_are_what_the_models_add(exponent, kind):
+    encoding = Encoding(16, 40, base=500.0, exponent=exponent)
+    model = kind(hidden_size=16, num_heads=2, max_length=40, base=500.0)
     zeros = torch.zeros(1, 40, 16, dtype=torch.float64)
     embedded = model.embed(zeros, torch.arange(40))[0].numpy()
     assert encoding.values() == pytest.approx(embedded, abs=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, 8.0])
+def test_the_frequencies_are_the_rotary_schedules_of_the_models(factor):
+    encoding = Encoding(64, 512, base=500.0)
+    told = {"linear": encoding.interpolated(factor), "ntk": encoding.ntk_aware(factor)}
+    for name, extended in told.items():
+        theta, _ = schedules.SCHEDULES[name](64, base=500.0, factor=factor)
+        assert extended.frequencies[::2] == pytest.approx(theta.numpy(), rel=1e-12)
 
 
 def test_the_ntk_aware_base_leaves_the_fastest_pair_and_interpolates_the_slowest():
@@ -126,6 +141,31 @@ def test_of_the_slides_encoding_a_fifth_never_turns_and_with_their_exponent_thre
         moments = [idle.gram(encoding, centred=centred) for centred in (False, True)]
         ratios = [idle.participation_ratio_of(m) for m in moments]
         assert [*shares, *ratios] == pytest.approx(expected, abs=0.06)
+
+
+def test_of_the_slides_encoding_a_third_of_the_directions_hold_what_varies():
+    told = {"standard": (978, 1029), "literal": (560, 595)}
+    for exponent, expected in told.items():
+        spectrum = idle.spectrum(Encoding(3072, 8192, exponent=exponent), centred=True)
+        assert (idle.count_for(spectrum, 0.99), idle.numerical_rank(spectrum)) == expected
+
+
+def test_a_wide_spectrum_is_computed_once_and_again_when_the_code_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(idle, "WIDE", 8)
+    asked = []
+
+    def counted(encoding, *, centred=False, gram=idle.gram):
+        asked.append(encoding)
+        return gram(encoding, centred=centred)
+
+    monkeypatch.setattr(idle, "gram", counted)
+    first, again = (idle.spectrum.__wrapped__(Encoding(8, 50), centred=True) for _ in range(2))
+    assert (first == again).all()
+    assert len(asked) == 1
+    monkeypatch.setattr(idle, "_stamp", lambda: "another code")
+    idle.spectrum.__wrapped__(Encoding(8, 50), centred=True)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("exponent", ["standard", "literal"])

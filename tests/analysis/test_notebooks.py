@@ -82,21 +82,39 @@ def test_the_claim_worked_out_by_hand_is_the_tables(bert, tmp_path, monkeypatch)
     assert "There are no results yet" not in text
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_without_results_it_says_so_and_still_ends(name, bert, full_study, tmp_path, capsys):
+def run_here(name: str, plan_file: Path, root: Path) -> None:
     """Cell by cell in this process: no kernel is needed to see what it prints."""
-    plan_file = {"bert": bert, "symmetry": full_study}[name].write_plan()
-    (tmp_path / "empty").mkdir()
     namespace: dict[str, object] = {}
     for i, cell in enumerate(jupytext.read(NOTEBOOKS / f"{name}.py").cells):
         if cell.cell_type == "code":
             exec(compile(cell.source, f"cell {i}", "exec"), namespace)
         if "parameters" in cell.metadata.get("tags", []):
-            namespace |= {
-                "PLAN": str(plan_file),
-                "ROOT": str(tmp_path / "empty"),
-                "SOURCE": "runs",
-            }
+            namespace |= {"PLAN": str(plan_file), "ROOT": str(root), "SOURCE": "runs"}
+
+
+def test_the_positions_claim_worked_out_by_hand_is_the_tables(positions, capsys, monkeypatch):
+    drawn = []
+
+    def image(name, plan, frame):
+        drawn.append(name)
+        return b"\x89PNG\r\n\x1a\n"
+
+    monkeypatch.setattr("analysis.figures.image", image)  # drawn in the test below
+    run_here("positions", positions.write_plan(), positions.root)
+    text = capsys.readouterr().out
+    assert "published: +17.14 of perplexity" in text
+    assert "difference 1.240000" in text
+    assert "in the table 1.240000" in text
+    assert "verdict: agrees" in text
+    assert drawn == list(figures_of("positions"))
+    assert "There are no results yet" not in text
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_without_results_it_says_so_and_still_ends(name, request, tmp_path, capsys):
+    study = request.getfixturevalue({"symmetry": "full_study"}.get(name, name))
+    (tmp_path / "empty").mkdir()
+    run_here(name, study.write_plan(), tmp_path / "empty")
     text = capsys.readouterr().out
     assert "There are no results yet: the planned runs are unfinished." in text
     assert f"Type make sweep SWEEP={name}" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,10 +24,11 @@ from analysis.positions import idle
 from analysis.positions.encodings import Encoding
 from analysis.render import markdown, to_csv
 from analysis.report.data import study_data
-from analysis.table import build_table
+from analysis.table import build_table, build_without_plan
 from experiments.errors import UserError
 from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE
 
+ROOT = Path(__file__).resolve().parents[2]
 CLAIMS = {claim["id"]: claim for claim in load_claims("positions")}
 
 
@@ -234,6 +236,12 @@ def test_the_idle_table_is_computed_from_formulas_and_needs_neither_plan_nor_run
     near = idle.neighbour_distance(encoding.interpolated(4)) / idle.neighbour_distance(encoding)
     assert float(row["interpolation_4"]) == pytest.approx(near)
     assert number(near) in markdown(built)
+
+
+def test_the_documentation_has_the_whole_table():
+    built = markdown(build_without_plan("positions_idle"))
+    text = (ROOT / "docs" / "studies" / "positions.md").read_text(encoding="utf-8")
+    assert built.split("\n", 1)[1].strip() in text  # but for the title's heading
 
 
 @pytest.mark.parametrize(
