@@ -15,6 +15,7 @@ profiles:
                                 # one a stage: {pretrain: 60, finetune: 10}
     aa: [{data.task: [a, b]}]   # the baseline's arms that are compared with themselves; default: it
     finetune_seeds: 1           # fine-tuning runs of each pre-training seed
+    further_tables: []          # what only this profile has runs for
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 from experiments.errors import UserError, did_you_mean
 
 FOLDER = Path(__file__).resolve().parent
-OPTIONAL = {"overrides", "claims", "tune", "aa", "finetune_seeds"}
+OPTIONAL = {"overrides", "claims", "tune", "aa", "finetune_seeds", "further_tables"}
 PROFILE_KEYS = {"title", "seeds", "arms", "seconds_per_run", *(OPTIONAL - {"claims"})}
 SWEEP_KEYS = {"study", "experiment", "claims", "tables", "profiles"}
 
@@ -111,7 +112,7 @@ def load(sweep: str, profile: str, *, seeds: int | None = None) -> Declaration:
         study=declared["study"],
         experiment=declared["experiment"],
         claims=declared.get("claims", ""),
-        tables=declared["tables"],
+        tables=[*declared["tables"], *chosen.get("further_tables", [])],
         title=chosen["title"],
         seeds=chosen["seeds"] if seeds is None else seeds,
         overrides=chosen.get("overrides", []),

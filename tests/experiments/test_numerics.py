@@ -33,6 +33,17 @@ VARIANTS = {
         "bilstm": ["arm=no_pretraining", "data.task=entailment", "module.bilstm_layers=1"],
         "features": ["arm=no_pretraining", "data.task=sentiment", "module.frozen=true"],
     },
+    "positions": {
+        "rope": [],
+        "alibi": ["position=alibi"],
+    },
+    "positions_extension": {
+        "yarn": ["parents=[]", "extension=yarn", "data.evaluate_to=4"],
+    },
+    "positions_tasks": {
+        "copy": [],
+        "passkey": ["data.task=passkey", "data.length=32", "position=t5"],
+    },
 }
 CASES = [(experiment, name) for experiment, cases in VARIANTS.items() for name in cases]
 

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.errors import UserError
 from sweeps.declaration import expand, load, names
+from sweeps.plan import make_plan
 
 
 def test_a_grid_is_the_product_of_its_levels_and_a_shared_point_is_one_arm() -> None:
@@ -19,6 +20,19 @@ def test_the_symmetry_study_declares_its_profiles() -> None:
     assert quick.seeds == 5
     assert ["attention_mask=causal", "position=none", "residual=none"] in quick.arms
     assert load("symmetry", "quick", seeds=9).seeds == 9
+
+
+def test_a_profile_may_have_further_tables() -> None:
+    quick, cpu = load("positions", "quick").tables, load("positions", "cpu").tables
+    assert set(cpu) - set(quick) == {"positions_tasks"}
+    assert set(quick) < set(cpu)
+
+
+@pytest.mark.parametrize("profile", ["quick", "gpu"])
+def test_the_positions_study_extends_the_models_that_it_trains_anyway(profile: str) -> None:
+    plan = make_plan(load("positions", profile, seeds=1), common=[], claims=[])
+    assert "finetune" in {run["stage"] for run in plan["runs"]}
+    assert {run["role"] for run in plan["runs"]} == {"cell", "aa"}  # none is a parent alone
 
 
 @pytest.mark.parametrize(
