@@ -13,8 +13,9 @@
 
 A column names a kind of its rows and that kind's options; beside them `key` is its name in the
 CSV, `wrap` the share of a LaTeX line of a long text, `file_only` keeps it out of the terminal,
-`best` prints its largest or smallest value bold, and `panel` puts it into a part of the table of
-that title (columns without one stand in every part). Adding a table is adding such a file.
+`best` prints its largest or smallest value bold, `optional` leaves it out where no run has its
+metric, and `panel` puts it into a part of the table of that title (columns without one stand in
+every part). Adding a table is adding such a file.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ KINDS: dict[str, Mapping[str, Callable[..., Cell]]] = {
 ONLY = {"by": "variants", "arms": "arms", "published": "published", "encodings": "encodings"}
 KEYS = ("title", "rows", *ONLY, "columns", "notes")
 NEEDED = {"published": "as in bert/table_5", "encodings": "a list"}  # by the rows of that name
-COLUMN_KEYS = ("kind", "header", "key", "wrap", "file_only", "best", "panel")
+GIVEN_AS_THEY_ARE = ("wrap", "file_only", "best", "optional", "panel")
+COLUMN_KEYS = ("kind", "header", "key", *GIVEN_AS_THEY_ARE)
 BEST = ("max", "min")
 # Left-aligned kinds; the others are numbers.
 TEXT_KINDS = {
@@ -64,6 +66,7 @@ class Column:
     wrap: float | None = None
     file_only: bool = False
     best: str | None = None
+    optional: bool = False
     panel: str = ""
 
     @property
@@ -146,6 +149,6 @@ def _column(
         inspect.signature(kinds[kind]).bind(None, **options)
     except TypeError as error:
         raise UserError(f"{where}: column '{kind}' has wrong options: {error}.") from None
-    given = {key: spec[key] for key in ("wrap", "file_only", "best", "panel") if key in spec}
+    given = {key: spec[key] for key in GIVEN_AS_THEY_ARE if key in spec}
     key = spec.get("key", options.get("factor", kind))
     return Column(header=spec["header"], key=key, kind=kind, options=options, **given)

@@ -65,7 +65,8 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
         return WITHOUT_PLAN[declared.rows](name, declared)
     words = {"level": f"{100 * (1 - ALPHA):g} %", "interval": interval_name(plan)}
     notes = [note.format(**words) for note in declared.notes]
-    columns = declared.columns
+    columns = [c for c in declared.columns if not c.optional or c.options["metric"] in frame]
+    declared = replace(declared, columns=columns)
     if declared.rows == "arms":
         chosen = arm_rows.of_arms(plan, declared.arms)
         columns = arm_rows.arm_columns(columns, chosen)

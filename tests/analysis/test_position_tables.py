@@ -53,6 +53,15 @@ def test_lengths_shows_each_encoding_once_whatever_else_the_plan_trains(position
     assert float(rows[-1]["loss_x8"]) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_an_optional_column_appears_with_the_first_run_that_has_its_metric(positions):
+    # Of the study, none is evaluated at 16 N, so that nothing is said of it.
+    assert "16 N" not in markdown(table(positions, "lengths"))
+    positions.language({"position": "fire"}, (1.6, 1.6, 1.6, 1.6, 1.5))
+    built = table(positions, "lengths")
+    assert "16 N" in markdown(built)
+    assert float(plain(built)[-2]["loss_x16"]) == pytest.approx(1.5)
+
+
 def test_extension_has_a_row_a_method_and_factor_with_the_loss_at_its_own_length(positions):
     built = table(positions, "extension")
     rows = plain(built)
