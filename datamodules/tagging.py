@@ -47,32 +47,39 @@ def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
 def tagging_scores(
     labels: Sequence[Sequence[int]], outputs: Outputs, *, tags: Sequence[str]
 ) -> dict[str, float]:
-    """f1 over entities, which is the score, its precision and recall, and the tokens' accuracy.
+    """`entity_scores` of rows' tags at their tokens, IGNORED ones left out.
 
-    labels: a row's tags at its tokens, IGNORED ones left out; outputs: "logits" [N, T, C].
-    degenerate: 1 where every token got the same tag.
+    outputs: "logits" [N, T, C].
     """
-    right = predicted = true = 0
-    correct: list[bool] = []
-    answers: set[int] = set()
+    wanted, chosen = [], []
     for row, logits in zip(labels, outputs["logits"], strict=True):
         counted = [index for index, label in enumerate(row) if label != IGNORED]
-        chosen = np.asarray(logits)[counted].argmax(axis=1).tolist()
-        wanted = [row[index] for index in counted]
-        mine, theirs = (entities([tags[x] for x in one]) for one in (chosen, wanted))
-        right, predicted, true = (
-            right + len(mine & theirs),
-            predicted + len(mine),
-            true + len(theirs),
-        )
-        correct += [a == b for a, b in zip(chosen, wanted, strict=True)]
-        answers |= set(chosen)
-    f1 = 2 * right / (predicted + true) if predicted + true else 1.0
+        wanted.append([tags[row[index]] for index in counted])
+        chosen.append([tags[tag] for tag in np.asarray(logits)[counted].argmax(axis=1)])
+    return entity_scores(wanted, chosen)
+
+
+def entity_scores(
+    wanted: Sequence[Sequence[str]], chosen: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """Of sentences' tags: f1 over entities, which is the score, its precision and recall, and the
+    tags' accuracy; all as seqeval computes them, 0 where there is nothing to divide by.
+
+    degenerate: 1 where every word got the same tag.
+    """
+    right = predicted = true = correct = 0
+    for theirs, mine in zip(wanted, chosen, strict=True):
+        found, expected = entities(mine), entities(theirs)
+        right += len(found & expected)
+        predicted += len(found)
+        true += len(expected)
+        correct += sum(a == b for a, b in zip(theirs, mine, strict=True))
+    f1 = 2 * right / (predicted + true) if predicted + true else 0.0
     return {
         "score": f1,
         "f1": f1,
         "precision": right / predicted if predicted else 0.0,
         "recall": right / true if true else 0.0,
-        "accuracy": float(np.mean(correct)),
-        "degenerate": float(len(answers) == 1),
+        "accuracy": correct / sum(map(len, wanted)),
+        "degenerate": float(len({tag for mine in chosen for tag in mine}) == 1),
     }

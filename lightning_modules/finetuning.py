@@ -104,12 +104,12 @@ class FinetuningModule(AblationModule):
         Raises ValueError where the weights are of another model.
         """
         for encoder, state in zip(self.model.encoders, states, strict=True):
-            _load(encoder, state, "model.")
+            load_part(encoder, state, "model.")
         if self.pooler is None or self.bilstm is not None or len(states) > 1:
             return
         trained = states[0].get("pooler.dense.weight")
         if trained is not None and trained.shape == self.pooler.dense.weight.shape:
-            _load(self.pooler, states[0], "pooler.")
+            load_part(self.pooler, states[0], "pooler.")
 
     def configure_parameters(self) -> list[dict[str, Any]]:
         groups = super().configure_parameters()
@@ -190,7 +190,7 @@ class FinetuningModule(AblationModule):
         return {"test_loss": loss, **datamodule.score("test", outputs)}
 
 
-def _load(module: nn.Module, state: dict[str, torch.Tensor], prefix: str) -> None:
+def load_part(module: nn.Module, state: dict[str, torch.Tensor], prefix: str) -> None:
     """The values below the prefix into the module: all of its parameters, in their shapes. A task
     of shorter sequences takes the first of the parent's positions."""
     for name, parameter in module.named_parameters():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datamodules.base import SeedFor
 from datamodules.contents import find
@@ -66,9 +66,9 @@ class TextTask(FinetuningDataModule):
         assert self.vocabulary is not None
         return WordPiece(list(self.vocabulary), lowercase=self.lowercase)
 
-    def check_known(self, tokens: NDArray) -> None:
+    def check_known(self, tokens: ArrayLike) -> None:
         """ValueError where the vocabulary is of another language than these tokens' text."""
-        share = float((tokens == self.unknown).mean())
+        share = float((np.asarray(tokens) == self.unknown).mean())
         if share > MOST_UNKNOWN:
             raise ValueError(
                 f"{share:.0%} of the task's tokens are [UNK]: its text is not what the vocabulary "

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,12 @@ class WordPiece:
         last = np.cumsum([len(sentence) for sentence in split], dtype=np.int64) - 1
         ends = np.cumsum(sizes)[last]
         return tokens, np.diff(ends, prepend=0)
+
+    def encode_whole(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """For each text its ids, and for each of them the characters [from, to) that it stands
+        for."""
+        encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [(encoding.ids, encoding.offsets) for encoding in encodings]
 
 
 def _tokenizer(model: models.Model, lowercase: bool) -> Tokenizer:

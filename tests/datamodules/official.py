@@ -113,6 +113,20 @@ def write_vocabulary(data_dir: Path) -> str:
     return "vocab.txt"
 
 
+def blimp_line(number: int, *, paradigm: str = "one", phenomenon: str = "agreement") -> str:
+    """A minimal pair: a sentence, and the same with its first two words exchanged."""
+    first, second, *rest = sentence(number).split()
+    return json.dumps(
+        {
+            "sentence_good": " ".join([first, second, *rest]),
+            "sentence_bad": " ".join([second, first, *rest]),
+            "linguistics_term": phenomenon,
+            "UID": paradigm,
+            "pairID": str(number),
+        }
+    )
+
+
 def squad(articles: list[list[tuple[str, list[tuple[str, list[tuple[str, int]]]]]]]) -> str:
     """SQuAD's JSON of articles: paragraphs (context, [(question, [(answer, its start)])])."""
     number = 0

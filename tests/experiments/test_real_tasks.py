@@ -14,7 +14,14 @@ from experiments.lineage import parent_configs
 from experiments.run import bring_to_end, folder_of, spec_of
 from experiments.store import State
 from experiments.weights import load_vocabulary
-from tests.datamodules.official import VOCABULARY, sentence, write_glue, write_vocabulary
+from tests.datamodules.official import (
+    VOCABULARY,
+    blimp_line,
+    sentence,
+    squad,
+    write_glue,
+    write_vocabulary,
+)
 
 PRETRAINING = [
     "data=corpus",
@@ -36,7 +43,26 @@ def data_dir(tmp_path_factory) -> Path:
     write_vocabulary(folder)
     for task in ("mrpc", "stsb", "rte"):
         write_glue(folder, task)
+    write_others(folder)
     return folder
+
+
+def write_others(folder: Path) -> None:
+    """SQuAD, CoNLL and BLiMP in their official formats."""
+    for name in ("squad", "conll2003", "blimp"):
+        (folder / name).mkdir()
+    passages = [" ".join(sentence(i) for i in range(n, n + 12)) for n in (0, 20, 40, 60)]
+    asked = [(text, [(f"what {sentence(3)}?", [(text[4:11], 4)])]) for text in passages]
+    for name, part in (("train", asked[:3]), ("dev", asked[3:])):
+        (folder / f"squad/{name}-v1.1.json").write_text(squad([part]), encoding="utf-8")
+    for name, count in (("train", 12), ("testa", 5)):
+        lines = [
+            "\n".join(f"{word} NN I-NP {'I-LOC' if word == 'mat' else 'O'}" for word in words)
+            for words in (sentence(i).split() for i in range(count))
+        ]
+        (folder / f"conll2003/eng.{name}").write_text("\n\n".join(lines), encoding="utf-8")
+    pairs = "\n".join(blimp_line(i, paradigm=f"p{i % 2}") for i in range(12))
+    (folder / "blimp/blimp.jsonl").write_text(pairs, encoding="utf-8")
 
 
 def words(
@@ -138,6 +164,43 @@ def test_a_task_is_read_with_the_vocabulary_that_its_parent_was_trained_on(
     assert vocabulary.lowercase
     assert 60 < len(vocabulary.tokens) <= 120
     assert "mat" in vocabulary.tokens
+
+
+def test_questions_are_answered_and_their_windows_counted(data_dir: Path) -> None:
+    windows = ["data.sequence_length=32", "data.stride=8", "data.validation_size=1"]
+    given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
+    result = trained([*given, "data=squad", *windows, "data.max_query_length=12"])
+    assert {"score", "f1", "exact_match"} <= result["metrics"].keys()
+    assert result["metrics"]["windows_per_question"] > 2
+    assert result["config"]["data"]["train_size"] == 2
+
+
+def test_entities_are_tagged(data_dir: Path) -> None:
+    given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
+    result = trained([*given, "data=conll", "data.validation_size=2", "data.sequence_length=24"])
+    assert {"score", "f1", "precision", "recall", "accuracy"} <= result["metrics"].keys()
+
+
+PAIRS = ["data=blimp", "data.sequence_length=32", "module=minimal_pairs", "trainer.max_steps=0"]
+
+
+@pytest.mark.parametrize(("arm", "objective"), [("bert", "mlm"), ("ltr", "ltr"), ("rtl", "rtl")])
+def test_minimal_pairs_are_scored_as_pretraining_left_the_model(
+    data_dir: Path, arm: str, objective: str
+) -> None:
+    given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
+    metrics = trained([*given, *PAIRS, f"arm={arm}"])["metrics"]
+    scores = {name: value for name, value in metrics.items() if name.startswith("blimp_")}
+    assert scores.keys() == {f"blimp_{objective}", f"blimp_{objective}_agreement"}
+    assert 0 <= scores[f"blimp_{objective}"] <= 1
+    assert "score" not in metrics
+
+
+def test_two_models_have_no_likelihood_in_common(data_dir: Path) -> None:
+    given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
+    refused = spec_of([*given, *PAIRS, "arm=ltr_rtl"])
+    assert bring_to_end(refused) == State.failed
+    assert "scored by one model, and this arm has 2" in folder_of(refused).attempts()[-1]["reason"]
 
 
 def test_a_parent_with_another_vocabulary_is_refused_in_a_sentence(data_dir: Path) -> None:
