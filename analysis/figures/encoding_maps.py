@@ -96,7 +96,8 @@ def spectra() -> Figure:
     energy.plot(count, count / len(count), color="#8a8f98", linewidth=0.9, linestyle=DASHES[2])
     variance.set(xlabel="element j / d", ylabel="variance over positions", ylim=(0, 0.55))
     variance.set_title("Variance of each element", loc="left")
-    energy.set(xlabel="directions kept (log scale)", ylabel="share of the energy", xscale="log")
+    energy.set(xlabel="directions kept (log scale)", ylabel="share of the energy")
+    energy.set(xscale="log", ylim=(0, 1.2))  # room for the legend
     energy.set_title("Centred spectrum; dotted: a flat one", loc="left")
     energy.legend(frameon=False, fontsize=7.5, loc="upper left")
     _neighbours(neighbours)

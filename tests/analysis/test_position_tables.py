@@ -22,6 +22,7 @@ from analysis.frame import plan_frame
 from analysis.judgement import judge
 from analysis.positions import idle
 from analysis.positions.encodings import Encoding
+from analysis.published import load_published
 from analysis.render import markdown, to_csv
 from analysis.report.data import study_data
 from analysis.table import build_table, build_without_plan
@@ -29,6 +30,10 @@ from experiments.errors import UserError
 from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE
 
 ROOT = Path(__file__).resolve().parents[2]
+ENCODINGS, METHODS = (
+    {path.stem for path in (ROOT / "conf" / kind).glob("*.yaml")}
+    for kind in ("position", "extension")
+)
 CLAIMS = {claim["id"]: claim for claim in load_claims("positions")}
 
 
@@ -213,8 +218,29 @@ def test_a_claim_has_a_source_and_cells_that_an_experiment_names(claim):
             {"position", "task"},
             {"method", "factor", "steps"},
         )
+        assert term["cell"].get("position", "none") in ENCODINGS
+        assert term["cell"].get("method", "none") in METHODS
     if "not_comparable" in claim:
         assert len(claim["not_comparable"]) > 20
+
+
+def test_published_rows_are_found_by_the_names_of_our_encodings_and_methods():
+    # Searched factors and dropped positions have no arm here.
+    elsewhere = {"longrope", "drope"}
+    named = {
+        name
+        for published in load_published("positions").values()
+        for row in published.rows.values()
+        for name in row.variants
+    }
+    assert named - elsewhere <= ENCODINGS | METHODS
+    assert {"rope", "alibi", "linear", "yarn"} <= named
+
+
+def test_the_sweep_has_a_table_of_every_kind_and_each_exists():
+    declared = yaml.safe_load((ROOT / "sweeps" / "positions.yaml").read_text(encoding="utf-8"))
+    further = [t for p in declared["profiles"].values() for t in p.get("further_tables", [])]
+    assert {*declared["tables"], *further} == {path.stem for path in FOLDER.glob("positions_*")}
 
 
 # ---- idle dimensions ----------------------------------------------------------------------------
