@@ -15,6 +15,7 @@ from experiments.compose import CONF, choices, compose, normalised
 from experiments.errors import UserError
 from experiments.lineage import with_parents
 from experiments.worker import build_model, build_run
+from lightning_modules.positions.base import PositionEncoding
 from lightning_modules.transformer import Transformer
 
 KINDS = choices("position")
@@ -118,6 +119,32 @@ def test_positions_are_an_argument(kind: str, mask: str) -> None:
     model, positions = make(kind, mask), torch.arange(LENGTH)
     together = model(tokens(), positions=positions.expand(5, -1).clone())
     assert torch.allclose(together, model(tokens()), atol=1e-10)
+
+
+@pytest.mark.parametrize(("kind", "mask"), CASES)
+def test_a_shift_of_all_positions_is_seen_by_what_is_added_to_the_tokens_only(
+    kind: str, mask: str
+) -> None:
+    """Within the trained length; what follows the length in use sees how far it goes beyond."""
+    model, positions = make(kind, mask, max_length=50), torch.arange(LENGTH)
+    same = torch.allclose(
+        model(tokens()), model(tokens(), positions=positions + 30), rtol=0, atol=1e-9
+    )
+    absolute = type(model.position).embed is not PositionEncoding.embed
+    assert same == (not absolute)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_learned_table_ends_at_the_trained_length(kind: str) -> None:
+    model, longer = make(kind, "causal"), tokens(3 * LENGTH)
+    if kind == "learned":
+        with pytest.raises(IndexError):
+            model(longer)
+    else:
+        logits = model(longer)
+        assert logits.isfinite().all()
+        # Nor does a longer pass leave anything behind for a shorter one.
+        assert torch.equal(model(tokens()), make(kind, "causal")(tokens()))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not causal_only(kind)])
