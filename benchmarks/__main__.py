@@ -1,11 +1,12 @@
 """Benchmarks: claims of speed and of surviving anything, measured rather than asserted.
 
-python -m benchmarks                     all of them, as `make bench` does
+python -m benchmarks                     all but minilm, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
 python -m benchmarks pretraining         a pre-training step beside transformers'
 python -m benchmarks corpus              building an epoch of pre-training, batches, tokenising
 python -m benchmarks microworld          what a bag of words scores on its tasks
+python -m benchmarks minilm --data DIR   real weights on MRPC, beside a plain transformers loop
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
 python -m benchmarks collect             seconds to read 10, 100, 1,000 runs from each source
 """
@@ -35,6 +36,12 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("microworld", help="what a bag of words scores on microworld's tasks")
     collect = commands.add_parser("collect", help="seconds to read runs from each source")
     collect.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
+    minilm = commands.add_parser("minilm", help="real weights on MRPC beside a plain loop")
+    minilm.add_argument("--data", default="data", help="holds glue/MRPC/")
+    minilm.add_argument("--seeds", type=int, default=3)
+    minilm.add_argument("--minutes", type=float, default=600, help="then stop; go on another time")
+    minilm.add_argument("--out", default="runs/minilm", help="where it goes on from")
+    minilm.add_argument("--dropout", type=float, default=0.1)
     commands.add_parser("planning", help="a plan of 1,000 runs, and their status")
     storm = commands.add_parser("storm", help="a sweep under random kill -9")
     storm.add_argument("--kills", type=int, default=100)
@@ -63,6 +70,16 @@ def main(arguments: list[str]) -> int:
         microworld.main()
     if options.command in (None, "planning"):
         planning.main()
+    if options.command == "minilm":  # hours: only when asked for
+        from benchmarks import minilm as minilm_benchmark
+
+        minilm_benchmark.main(
+            data=options.data,
+            seeds=options.seeds,
+            minutes=options.minutes,
+            out=options.out,
+            dropout=options.dropout,
+        )
     if options.command in (None, "coverage"):
         from benchmarks import coverage as coverage_benchmark
 

@@ -131,9 +131,11 @@ class ParentConfig:
 
     steps_factor: the parent's budget as a multiple of the pre-training's; seed_offset: added to
     its seed, so that two parents of one recipe differ. step null: its last one. attention_mask
-    null: the run's own.
+    null: the run's own. folder: instead of a recipe, weights of another's making: a folder below
+    paths.data in Hugging Face's layout, whose contents are the run's id.
     """
 
+    folder: str = ""
     recipe: list[str] = field(default_factory=list)
     seed_offset: int = 0
     steps_factor: float = 1.0

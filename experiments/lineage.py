@@ -15,8 +15,10 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from datamodules.contents import identity_of
 from experiments.errors import UserError, did_you_mean
 from experiments.identity import arm_id, run_id
 from experiments.weights import kept_steps
@@ -36,6 +38,9 @@ def with_parents(config: dict[str, Any]) -> dict[str, Any]:
     for parent in config["parents"]:
         if parent["attention_mask"] is None:
             parent["attention_mask"] = config["attention_mask"]
+        if parent["folder"]:
+            _import(parent, config)
+            continue
         made = parent_config(config, parent)
         kept = kept_steps(made["trainer"]["max_steps"], keep=made["runtime"]["keep_weights"])
         if parent["step"] is None:
@@ -89,9 +94,20 @@ def parent_config(config: dict[str, Any], parent: dict[str, Any]) -> dict[str, A
 
 
 def parent_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The validated config of each parent's run, in the order in which the run names them."""
+    """The validated config of each parent that is a run, in the order in which they are named."""
     for parent in config["parents"]:
-        yield parent_config(config, parent)
+        if not parent["folder"]:
+            yield parent_config(config, parent)
+
+
+def _import(parent: dict[str, Any], config: dict[str, Any]) -> None:
+    """What stands for a parent that no run here trained: its contents."""
+    try:
+        contents = identity_of(parent["folder"], Path(config["paths"]["data"]))
+    except ValueError as error:
+        raise UserError(f"parents: folder={parent['folder']}: {error}") from error
+    parent["run_id"] = parent["arm"] = contents[:16]
+    parent["step"] = 0
 
 
 @functools.cache

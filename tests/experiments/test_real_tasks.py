@@ -229,3 +229,52 @@ def test_a_parent_of_the_generated_language_is_refused(data_dir: Path) -> None:
     refused = spec_of([*overrides, f"pretraining.overrides=[{tiny}]"])
     assert bring_to_end(refused) == State.failed
     assert "of the task's tokens are [UNK]" in folder_of(refused).attempts()[-1]["reason"]
+
+
+# Weights of another's making
+
+
+@pytest.fixture
+def imported(data_dir: Path, tmp_path: Path) -> Path:
+    """A data folder with the tasks and a BERT in Hugging Face's layout, untrained."""
+    transformers = pytest.importorskip("transformers")
+    for name in ("glue", "vocab.txt"):
+        (tmp_path / name).symlink_to(data_dir / name)
+    folder = tmp_path / "bert"
+    transformers.BertForPreTraining(
+        transformers.BertConfig(
+            vocab_size=len(VOCABULARY),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            intermediate_size=32,
+            max_position_embeddings=40,
+        )
+    ).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_folder_of_weights_is_a_parent_with_its_own_vocabulary(imported: Path) -> None:
+    overrides = words(imported, "arm=imported")
+    config = compose(overrides)
+    assert list(parent_configs(config)) == []
+    result = trained(overrides)
+    assert result["parents"] == [{"run_id": config["parents"][0]["run_id"], "step": 0}]
+    assert result["config"]["data"]["vocabulary"] is None
+    renamed = imported / "other"
+    (imported / "bert").rename(renamed)
+    same = compose([*overrides, "parents=[{folder: other}]"])
+    assert run_id(same) == run_id(config), "its contents count, not its name"
+    (renamed / "vocab.txt").write_text("\n".join([*VOCABULARY, "more"]), encoding="utf-8")
+    assert run_id(compose([*overrides, "parents=[{folder: other}]"])) != run_id(config)
+
+
+def test_weights_of_another_size_or_a_missing_folder_are_refused(imported: Path) -> None:
+    with pytest.raises(UserError, match=r"parents: folder=nowhere: there is no .*nowhere"):
+        compose(words(imported, "arm=imported", "parents=[{folder: nowhere}]"))
+    refused = spec_of(words(imported, "arm=imported", "model.num_heads=2"))
+    assert bring_to_end(refused) == State.failed
+    reason = folder_of(refused).attempts()[-1]["reason"]
+    assert reason.startswith("model.num_heads=2, but the weights in ")
+    assert "are of a model with 4: type model.num_heads=4" in reason
