@@ -129,8 +129,11 @@ def normalised(config: dict[str, Any]) -> dict[str, Any]:
 def _set_budget(trainer: dict[str, Any], data: dict[str, Any], data_dir: Path) -> None:
     """Steps and examples of the budget, from whichever spelling was given; steps decide."""
     batch_size = data["batch_size"]
-    if "examples" in signature(data["_target_"]).attributes:
+    attributes = signature(data["_target_"]).attributes
+    if "examples" in attributes:
         data["train_size"] = count_training_examples(data, data_dir)
+    elif "train_sizes" in attributes and data["train_size"] is None:
+        data["train_size"] = attributes["train_sizes"][data["task"]]
     if trainer["max_steps"] is None and trainer["epochs"] is not None:
         if "train_size" not in data:
             raise UserError(

@@ -18,24 +18,33 @@ WOMEN = _words("mara ana lia nora")
 MEN = _words("tom ben rolf kurt")
 NAMES = WOMEN + MEN
 
-# article -> the nouns of its class
-OBJECTS_OF = {
-    "ka": _words("box cup ring coin"),
-    "bo": _words("lamp book vase kite"),
-    "li": _words("ball apple stone plate"),
+# A story keeps to one setting: its things and its places, each after the article of its class.
+_OBJECTS = {
+    "home": "ka cup bo lamp li plate ka box",
+    "wild": "li stone li apple bo kite ka ring",
+    "town": "ka coin bo book bo vase li ball",
 }
-PLACES_OF = {
-    "ka": _words("kitchen garden"),
-    "bo": _words("hall market"),
-    "li": _words("forest cellar"),
+_PLACES = {
+    "home": "ka kitchen bo hall",
+    "wild": "ka garden li forest",
+    "town": "bo market li cellar",
 }
+SETTINGS = tuple(_OBJECTS)
+ARTICLES = _words("ka bo li")
+
+
+def _nouns(text: str) -> tuple[str, ...]:
+    return _words(text)[1::2]
+
+
+OBJECTS_OF = {setting: _nouns(text) for setting, text in _OBJECTS.items()}
+PLACES_OF = {setting: _nouns(text) for setting, text in _PLACES.items()}
 OBJECTS = tuple(noun for nouns in OBJECTS_OF.values() for noun in nouns)
 PLACES = tuple(noun for nouns in PLACES_OF.values() for noun in nouns)
 ARTICLE = {
     noun: article
-    for classes in (OBJECTS_OF, PLACES_OF)
-    for article, nouns in classes.items()
-    for noun in nouns
+    for text in (*_OBJECTS.values(), *_PLACES.values())
+    for article, noun in zip(_words(text)[::2], _nouns(text), strict=True)
 }
 COLOURS = _words("red blue green black")
 
@@ -72,7 +81,7 @@ VOCABULARY: list[str] = [
     *SPECIAL,
     *_distinct(
         FUNCTION_WORDS,
-        tuple(OBJECTS_OF),
+        ARTICLES,
         NAMES,
         OBJECTS,
         PLACES,

@@ -3,7 +3,8 @@
     sentences = Story(Random(1)).tell()        # ["once there was a glad day with ...", ...]
 
 The state is who is where, who holds what, which colour and which worth a thing has. Much of what a
-sentence says is therefore known from its neighbours, on the left and on the right.
+sentence says is therefore known from its neighbours, on the left and on the right. Things and
+places are those of one setting.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from datamodules.microworld.lexicon import (
     LIKE,
     NAMES,
     NEGATIONS,
-    OBJECTS,
-    PLACES,
+    OBJECTS_OF,
+    PLACES_OF,
+    SETTINGS,
     TAKE,
     WOMEN,
     the,
 )
 from datamodules.microworld.sentences import going, taking, transfer
 
-NUM_PEOPLE, NUM_THINGS, NUM_PLACES = 3, 3, 3
+NUM_PEOPLE, NUM_THINGS = 3, 3
 # A story ends once it is this long, both included: 6 to 14 sentences with the last events, which
 # may be two sentences, and the end.
 SHORTEST, LONGEST = 5, 10
@@ -48,8 +50,9 @@ class Story:
         self.random = random
         self.choice = random.choice
         self.people = random.sample(NAMES, NUM_PEOPLE)
-        self.things = random.sample(OBJECTS, NUM_THINGS)
-        self.places = random.sample(PLACES, NUM_PLACES)
+        setting = random.choice(SETTINGS)
+        self.things = random.sample(OBJECTS_OF[setting], NUM_THINGS)
+        self.places = PLACES_OF[setting]
         self.colour = dict(zip(self.things, random.sample(COLOURS, NUM_THINGS), strict=True))
         self.is_good = {thing: random.random() < 0.5 for thing in self.things}
         self.is_glad = random.random() < 0.5
@@ -67,8 +70,10 @@ class Story:
         # A kind of sentence as often as it stands here.
         self.kinds: tuple[Callable[[], None], ...] = (
             *(self.take, self.take, self.give, self.give, self.give, self.go, self.drop),
-            *(self.promise, self.tell_holder, self.tell_place, self.tell_colour),
-            *(self.retell, self.retell, self.judge, self.judge, self.opine, self.ask, self.ask),
+            *(self.promise, self.tell_holder, self.tell_holder, self.tell_place, self.tell_colour),
+            *(self.retell, self.retell, self.retell, self.retell, self.opine),
+            *(self.judge, self.judge, self.judge, self.judge),
+            *(self.ask, self.ask, self.ask, self.ask, self.ask),
             *(self.verify_holder, self.verify_holder, self.verify_place),
             *(self.verify_event, self.verify_event),
         )

@@ -43,11 +43,21 @@ KINDS: dict[str, Kind] = {"spans": "span", "entities": "tagging"}  # the others 
 class MicroworldTask(FinetuningDataModule):
     """One of the tasks of `datamodules.microworld.tasks`.
 
+    train_size: without one, the task's own.
     task_seed: draws the examples; it belongs to the task, not to the run.
     stride: passage tokens between windows, where a question's text exceeds sequence_length.
     """
 
-    version = 2
+    version = 3
+    # Few where what pre-training may know already is asked for, many where all have to learn.
+    train_sizes: ClassVar = {
+        "coherence": 400,
+        "entailment": 4800,
+        "paraphrase": 4800,
+        "sentiment": 4800,
+        "spans": 9600,
+        "entities": 4800,
+    }
     limits: ClassVar = {
         "train_size": (1, 100_000),
         "validation_size": (1, 100_000),
@@ -66,7 +76,7 @@ class MicroworldTask(FinetuningDataModule):
         task: Literal[
             "coherence", "entailment", "paraphrase", "sentiment", "spans", "entities"
         ] = "entailment",
-        train_size: int = 2000,
+        train_size: int | None = None,
         validation_size: int = 500,
         test_size: int = 2000,
         batch_size: int = 32,
@@ -95,7 +105,7 @@ class MicroworldTask(FinetuningDataModule):
         self.sizes: dict[Split, int] = {
             "test": test_size,
             "validation": validation_size,
-            "train": train_size,
+            "train": self.train_sizes[task] if train_size is None else train_size,
         }
 
     def __getstate__(self) -> dict[str, Any]:

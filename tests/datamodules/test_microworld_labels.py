@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import product
 
 import pytest
 
 from benchmarks.microworld import bag_of_words_accuracy, bag_of_words_spans
-from datamodules.microworld.lexicon import NAMES
+from datamodules.microworld.documents import documents
+from datamodules.microworld.lexicon import NAMES, OBJECTS, decode
 from datamodules.microworld.task import MicroworldTask
 from datamodules.microworld.tasks import coherence, entailment, paraphrase, sentiment
 from tests.datamodules.interpreter import PATTERNS, meaning, verdict_is_good
@@ -55,18 +56,23 @@ def claim_of(text: str) -> tuple[str, str]:
     return person, text.split()[-2]
 
 
-def test_coherent_texts_go_on_with_the_story_and_broken_ones_contradict_it_or_are_of_another():
-    kinds = Counter()
+def test_coherent_texts_are_of_one_setting_and_share_no_thing():
+    """The settings are read off the stories, in which things of one setting alone meet."""
+    stories = [" ".join(map(decode, story)).split() for story in documents(seed=5, count=1000)]
+    meet = {
+        frozenset(pair)
+        for words in stories
+        for pair in product(set(words) & set(OBJECTS), repeat=2)
+    }
     for example in drawn("coherence").examples["test"]:
-        told = told_by(example.first)
-        person, noun = claim_of(example.second)
-        of_another = not names(example.first) & names(example.second)
-        if example.label == coherence.LABELS.index("coherent"):
-            assert told[noun] == (person, "is"), example
-        else:
-            assert of_another or (told[noun][0] != person and person in names(example.first))
-            kinds[of_another] += 1
-    assert min(kinds[True], kinds[False]) > 50
+        first, second = (
+            set(text.split()) & set(OBJECTS) for text in (example.first, example.second)
+        )
+        assert len(first) == len(second) == 2
+        assert not first & second
+        assert names(example.first) == names(example.second)
+        is_coherent = all(frozenset(pair) in meet for pair in product(first, second))
+        assert is_coherent == (example.label == coherence.LABELS.index("coherent")), example
 
 
 def test_entailment_is_what_follows_at_the_end_of_the_premise():
@@ -106,11 +112,13 @@ def test_a_spans_answer_is_what_the_passage_says_and_its_evidence_is_on_the_told
         side = "left" if example.question != "who then ?" else "right"
         assert side == example.side
         key = example.question if side == "left" else told.pop().removeprefix(". ")
-        asked = MEANING[key.split()[1]]
+        _, verb, _, asked_thing, _ = key.split()
+        asked = MEANING[verb]
         answers = []
         for clause in told:
             person = (set(clause.split()) & set(NAMES)).pop()
             verb = next(MEANING[word] for word in clause.split() if word in MEANING)
+            assert (verb == asked) == (asked_thing in clause.split())
             answers += [person] if verb == asked else []
         assert answers == words[example.start : example.end + 1], example
         if side == "right":
@@ -138,7 +146,7 @@ def test_entities_are_the_roles_of_the_sentences():
 
 # Test accuracies of a bag of words: (lowest, highest). Chance is 1/2, of entailment 1/3.
 BAG_OF_WORDS = {
-    "coherence": (0.6, 0.8),
+    "coherence": (0.5, 0.68),
     "entailment": (0.37, 0.55),
     "paraphrase": (0.44, 0.56),
     "sentiment": (0.52, 0.65),

@@ -56,6 +56,10 @@ def test_examples_belong_to_the_task_and_a_larger_training_set_adds_to_a_smaller
     assert task(name, task_seed=7).examples["test"] != small.examples["test"]
 
 
+def test_without_a_size_a_task_has_its_own():
+    assert len(task("coherence", train_size=None).examples["train"]) == 400
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_the_classes_of_a_split_are_equally_many(name):
     data = task(name)
