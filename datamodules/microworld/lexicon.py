@@ -20,14 +20,12 @@ NAMES = WOMEN + MEN
 
 # A story keeps to one setting: its things and its places, each after the article of its class.
 _OBJECTS = {
-    "home": "ka cup bo lamp li plate ka box",
-    "wild": "li stone li apple bo kite ka ring",
-    "town": "ka coin bo book bo vase li ball",
+    "home": "ka cup bo lamp li plate ka box bo book bo vase",
+    "wild": "li stone li apple bo kite ka ring ka coin li ball",
 }
 _PLACES = {
-    "home": "ka kitchen bo hall",
-    "wild": "ka garden li forest",
-    "town": "bo market li cellar",
+    "home": "ka kitchen bo hall li cellar",
+    "wild": "ka garden li forest bo market",
 }
 SETTINGS = tuple(_OBJECTS)
 ARTICLES = _words("ka bo li")
@@ -53,7 +51,7 @@ GOOD = _words("good lovely useful fresh")
 BAD = _words("bad ugly useless rotten")
 ANTONYM = {**dict(zip(GOOD, BAD, strict=True)), **dict(zip(BAD, GOOD, strict=True))}
 
-# Words of a group mean the same.
+# Words of a group mean the same; the i-th is how a story of the i-th setting says it.
 TAKE = ("took", "grabbed")
 GIVE = ("gave", "handed")
 GET = ("got", "received")

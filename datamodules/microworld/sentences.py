@@ -5,7 +5,7 @@
     going(random, "mara", "hall", form="inverted")           # "to bo hall went mara"
     fact(random, "dropped", "mara")                          # "ka box was dropped by mara"
 
-Without a form, one is drawn. Verbs are drawn among their synonyms, but for that of a fact.
+Without a form, one is drawn; without a register, any of a verb's synonyms.
 """
 
 from __future__ import annotations
@@ -43,26 +43,54 @@ GOING = {
 }
 
 
-def taking(random: Random, person: str, thing: str, form: str | None = None) -> str:
+def verb_of(random: Random, synonyms: tuple[str, ...], register: int | None) -> str:
+    """The register's word; any without one."""
+    return random.choice(synonyms) if register is None else synonyms[register]
+
+
+def taking(
+    random: Random,
+    person: str,
+    thing: str,
+    form: str | None = None,
+    *,
+    register: int | None = None,
+) -> str:
     """thing: with its article."""
-    verb = random.choice(TAKE)
+    verb = verb_of(random, TAKE, register)
     pattern = TAKING[form or random.choice(tuple(TAKING))]
     return pattern.format(person=person, thing=thing, verb=verb, passive=PASSIVE[verb])
 
 
-def transfer(random: Random, giver: str, getter: str, thing: str, form: str | None = None) -> str:
+def transfer(
+    random: Random,
+    giver: str,
+    getter: str,
+    thing: str,
+    form: str | None = None,
+    *,
+    register: int | None = None,
+) -> str:
     """thing: with its article."""
-    give, get = random.choice(GIVE), random.choice(GET)
+    give, get = verb_of(random, GIVE, register), verb_of(random, GET, register)
     pattern = TRANSFER[form or random.choice(tuple(TRANSFER))]
     return pattern.format(
         giver=giver, getter=getter, thing=thing, give=give, get=get, passive=PASSIVE[give]
     )
 
 
-def going(random: Random, person: str, place: str, form: str | None = None) -> str:
+def going(
+    random: Random,
+    person: str,
+    place: str,
+    form: str | None = None,
+    *,
+    register: int | None = None,
+) -> str:
     """place: without its article."""
     pattern = GOING[form or random.choice(tuple(GOING))]
-    return pattern.format(person=person, place=the(place), verb=random.choice(GO))
+    verb = verb_of(random, GO, register)
+    return pattern.format(person=person, place=the(place), verb=verb)
 
 
 # What somebody can do: kind -> its verbs.

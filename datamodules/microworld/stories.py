@@ -2,14 +2,15 @@
 
     sentences = Story(Random(1)).tell()        # ["once there was a glad day with ...", ...]
 
-The state is who is where, who holds what, which colour and which worth a thing has. Much of what a
-sentence says is therefore known from its neighbours, on the left and on the right. Things and
-places are those of one setting.
+The state is who is where, who holds what, which colour and which worth a thing has, so that much of
+what a sentence says is known from its neighbours, on the left and on the right. Things, places and
+the choice among verbs that mean the same are those of one setting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from datamodules.microworld.lexicon import (
@@ -38,8 +39,6 @@ NUM_PEOPLE, NUM_THINGS = 3, 3
 # A story ends once it is this long, both included: 6 to 14 sentences with the last events, which
 # may be two sentences, and the end.
 SHORTEST, LONGEST = 5, 10
-
-
 ANSWERS = {True: "yes", False: "no", None: "perhaps"}
 
 
@@ -51,6 +50,10 @@ class Story:
         self.choice = random.choice
         self.people = random.sample(NAMES, NUM_PEOPLE)
         setting = random.choice(SETTINGS)
+        self.register = SETTINGS.index(setting)
+        self.taking = partial(taking, random, register=self.register)
+        self.transfer = partial(transfer, random, register=self.register)
+        self.going = partial(going, random, register=self.register)
         self.things = random.sample(OBJECTS_OF[setting], NUM_THINGS)
         self.places = PLACES_OF[setting]
         self.colour = dict(zip(self.things, random.sample(COLOURS, NUM_THINGS), strict=True))
@@ -65,9 +68,8 @@ class Story:
         self.sentences: list[str] = []
         # The last event in which somebody takes or gives: tells it, in any form.
         self.last_event: Callable[[], str] | None = None
-        # The same with the people exchanged or another one instead: what did not happen.
+        # What did not happen: the same with the people exchanged, or another one.
         self.false_event: Callable[[], str] | None = None
-        # A kind of sentence as often as it stands here.
         self.kinds: tuple[Callable[[], None], ...] = (
             *(self.take, self.take, self.give, self.give, self.give, self.go, self.drop),
             *(self.promise, self.tell_holder, self.tell_holder, self.tell_place, self.tell_colour),
@@ -120,7 +122,7 @@ class Story:
         if self.place_of.get(person) == place:
             return
         self.place_of[person] = place
-        self.say(going(self.random, person, place))
+        self.say(self.going(person, place))
 
     def take(self) -> None:
         if lying := self.lying():
@@ -135,15 +137,15 @@ class Story:
                 pronoun = "she" if person in WOMEN else "he"
                 self.place_of[person] = place
                 self.say(
-                    f"before {pronoun} {self.choice(TAKE)} {self.named(thing)} , {person} "
-                    f"{self.choice(GO)} to {the(place)}"
+                    f"before {pronoun} {TAKE[self.register]} {self.named(thing)} , {person} "
+                    f"{GO[self.register]} to {the(place)}"
                 )
                 return
             self.walk(person, place)
-        self.say(taking(self.random, person, self.named(thing)))
+        self.say(self.taking(person, self.named(thing)))
         other = self.another(person)
-        self.last_event = lambda: taking(self.random, person, the(thing))
-        self.false_event = lambda: taking(self.random, other, the(thing))
+        self.last_event = lambda: self.taking(person, the(thing))
+        self.false_event = lambda: self.taking(other, the(thing))
 
     def give(self) -> None:
         if not self.holder:
@@ -152,10 +154,10 @@ class Story:
         giver = self.holder[thing]
         getter = self.another(giver)
         self.holder[thing] = getter
-        sentence = transfer(self.random, giver, getter, self.named(thing))
+        sentence = self.transfer(giver, getter, self.named(thing))
         self.say(f"then {sentence}" if self.random.random() < 0.2 else sentence)
-        self.last_event = lambda: transfer(self.random, giver, getter, the(thing))
-        self.false_event = lambda: transfer(self.random, getter, giver, the(thing))
+        self.last_event = lambda: self.transfer(giver, getter, the(thing))
+        self.false_event = lambda: self.transfer(getter, giver, the(thing))
 
     def drop(self) -> None:
         """Where the holder is, which the reader knows by now."""
@@ -166,7 +168,7 @@ class Story:
             self.taken_by.pop(thing)  # taken twice, "who took it?" would have two answers
             self.lies_in[thing] = self.place_of[person]
             self.say(
-                f"{person} {self.choice(DROP)} {self.named(thing)} in {the(self.lies_in[thing])}"
+                f"{person} {DROP[self.register]} {self.named(thing)} in {the(self.lies_in[thing])}"
             )
 
     def promise(self) -> None:
@@ -176,7 +178,7 @@ class Story:
         if lying := self.lying():
             person, thing = self.choice(self.people), self.choice(lying)
             self.promised = person, thing
-            verb = self.choice(TAKE)
+            verb = TAKE[self.register]
             if self.random.random() < 0.5:
                 self.say(f"the one who later {verb} {self.named(thing)} was {person}")
             else:
@@ -193,7 +195,7 @@ class Story:
     def tell_holder(self) -> None:
         if self.holder:
             thing = self.choice(list(self.holder))
-            person, verb = self.holder[thing], self.choice(HAVE)
+            person, verb = self.holder[thing], HAVE[self.register]
             if self.random.random() < 0.7:
                 self.say(f"now {person} {verb} {self.named(thing)}")
             else:
@@ -221,7 +223,7 @@ class Story:
 
     def opine(self) -> None:
         person, thing = self.choice(self.people), self.choice(self.things)
-        verb = self.choice(LIKE if self.is_good[thing] else HATE)
+        verb = (LIKE if self.is_good[thing] else HATE)[self.register]
         self.say(f"{person} {verb} {the(thing)} because it was {self.worth(thing)}")
 
     def judge(self) -> None:
@@ -266,7 +268,7 @@ class Story:
             return
         person = holder if holder and self.random.random() < 0.5 else self.choice(self.people)
         truth = None if holder is None else person == holder
-        self.verify(*_perhaps_negated(self.random, truth, *_holding(self.random, person, thing)))
+        self.verify(*_perhaps_negated(self.random, truth, *_holding(self.register, person, thing)))
 
     def verify_place(self) -> None:
         person = self.choice(self.people)
@@ -287,14 +289,14 @@ class Story:
         kind = self.random.random()
         if kind < 0.35 and self.holder:
             thing = self.choice(list(self.holder))
-            self.say(f"who {self.choice(HAVE)} {self.named(thing)} ? {self.holder[thing]}")
+            self.say(f"who {HAVE[self.register]} {self.named(thing)} ? {self.holder[thing]}")
         elif kind < 0.5 and self.holder:
             person = self.choice(list(self.holder.values()))
             held = [the(x) for x, holder in self.holder.items() if holder == person]
             self.say(f"what did {person} have ? {' and '.join(held)}")
         elif kind < 0.65 and self.taken_by:
             thing = self.choice(list(self.taken_by))
-            self.say(f"who {self.choice(TAKE)} {self.named(thing)} ? {self.taken_by[thing]}")
+            self.say(f"who {TAKE[self.register]} {self.named(thing)} ? {self.taken_by[thing]}")
         elif kind < 0.75 and self.taken_by:
             person = self.choice(list(self.taken_by.values()))
             taken = [the(x) for x, taker in self.taken_by.items() if taker == person]
@@ -305,9 +307,9 @@ class Story:
             self.say(question.format(person, the(self.place_of[person])))
 
 
-def _holding(random: Random, person: str, thing: str) -> tuple[str, str]:
+def _holding(register: int, person: str, thing: str) -> tuple[str, str]:
     """That the person has the thing, and that not."""
-    return f"{person} {random.choice(HAVE)} {the(thing)}", f"{person} did not have {the(thing)}"
+    return f"{person} {HAVE[register]} {the(thing)}", f"{person} did not have {the(thing)}"
 
 
 def _perhaps_negated(

@@ -51,7 +51,7 @@ class MicroworldTask(FinetuningDataModule):
     version = 3
     # Few where what pre-training may know already is asked for, many where all have to learn.
     train_sizes: ClassVar = {
-        "coherence": 400,
+        "coherence": 256,
         "entailment": 4800,
         "paraphrase": 4800,
         "sentiment": 4800,
