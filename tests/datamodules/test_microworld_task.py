@@ -63,7 +63,7 @@ def test_without_a_size_a_task_has_its_own():
 @pytest.mark.parametrize("name", TASKS)
 def test_the_classes_of_a_split_are_equally_many(name):
     data = task(name)
-    kinds = [getattr(e, "label", getattr(e, "side", None)) for e in data.examples["test"]]
+    kinds = [getattr(e, "label", None) for e in data.examples["test"]]
     assert set(Counter(kinds).values()) == {120 // len(data.classes)}
     if data.kind == "classification":
         assert data.facts() == {"majority": pytest.approx(1 / len(data.classes))}
@@ -95,20 +95,6 @@ def test_a_model_that_is_always_right_scores_one(name):
     scores = data.score("test", perfect(data, "test"))
     assert scores["score"] == 1
     assert scores["degenerate"] == 0
-
-
-def test_span_scores_tell_on_which_side_the_evidence_stands():
-    data = task("spans")
-    outputs = perfect(data, "test")
-    right = np.array([example.side == "right" for example in data.examples["test"]])
-    # The questions with their evidence on the right all point at the passage's first word.
-    first = data.windows["test"][0][0].position
-    for scores in outputs.values():
-        scores[right] = np.eye(64)[first]
-    scores = data.score("test", outputs)
-    assert scores["f1_left"] == 1
-    assert scores["f1_right"] < 0.4
-    assert scores["f1"] == pytest.approx((1 + scores["f1_right"]) / 2)
 
 
 def test_a_short_row_shows_long_passages_in_several_windows():

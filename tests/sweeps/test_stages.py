@@ -86,7 +86,7 @@ def test_results_tell_parents_and_scores(trained) -> None:
         {"run_id": folder_named(plan, runs, name, "parent").path.name, "step": 8}
         for name in ("ltr", "rtl")
     ]
-    assert {"score", "f1", "exact_match", "f1_right", "f1_left"} <= result["metrics"].keys()
+    assert {"score", "f1", "exact_match"} <= result["metrics"].keys()
     assert result["factors"]["task"] == "spans"
     parent = folder_named(plan, runs, "ltr", "parent").result()
     assert {"token_loss", "token_accuracy"} <= parent["metrics"].keys()

@@ -19,13 +19,12 @@ class Text:
 
 @dataclass(frozen=True)
 class SpanText:
-    """answer = the passage's words start..end, both included; side: where its evidence stands."""
+    """answer = the passage's words start..end, both included."""
 
     question: str
     passage: str
     start: int
     end: int
-    side: str
 
 
 @dataclass(frozen=True)
