@@ -112,7 +112,9 @@ def check(claim: Mapping[str, Any], where: str) -> None:
 
 
 def _check_gate(gate: Mapping[str, Any], where: str) -> None:
-    _keys(gate, ("metric",), BOUNDS, where)
+    _keys(gate, ("metric",), (*BOUNDS, "of"), where)
+    if gate.get("of", "every") not in ("every", "any"):
+        raise UserError(f"{where}: of is {gate['of']!r}; expected every or any (of the arms).")
     bounds = [gate[bound] for bound in BOUNDS if bound in gate]
     if len(bounds) != 1 or not isinstance(bounds[0], int | float):
         raise UserError(f"{where}: expected one number, {' or '.join(BOUNDS)}.")

@@ -146,10 +146,12 @@ def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Co
 
 
 def _stopped_at_gate(claim: Mapping[str, Any], frame: pd.DataFrame, ids: Sequence[set[str]]) -> str:
-    """Which cell does not pass the claim's gate, or ''."""
+    """Which cell does not pass the claim's gate, where every cell has to or none does; or ''."""
     if "gate" not in claim:
         return ""
     gate = claim["gate"]
+    bound = " ".join(f"{word.replace('_', ' ')} {gate[word]:g}" for word in BOUNDS if word in gate)
+    stopped = []
     for term, run_ids in zip(claim["contrast"], ids, strict=True):
         values = measure(rows_of(frame, run_ids), gate["metric"]).values
         mean = float(values.mean()) if len(values) else float("nan")
@@ -157,11 +159,12 @@ def _stopped_at_gate(claim: Mapping[str, Any], frame: pd.DataFrame, ids: Sequenc
         if mean >= gate.get("at_least", float("inf")) or mean <= gate.get("at_most", -float("inf")):
             continue
         arm = ", ".join(f"{factor} {level}" for factor, level in term["cell"].items())
-        bound = " ".join(
-            f"{word.replace('_', ' ')} {gate[word]:g}" for word in BOUNDS if word in gate
-        )
-        return f"{arm}: {gate['metric']} is {mean:.3g}, to be compared it must be {bound}"
-    return ""
+        stopped.append(f"{arm}: {gate['metric']} is {mean:.3g}")
+    if gate.get("of") == "any":
+        if len(stopped) < len(claim["contrast"]):
+            return ""
+        return f"{'; '.join(stopped)}, and one must be {bound} for a comparison to say anything"
+    return f"{stopped[0]}, to be compared it must be {bound}" if stopped else ""
 
 
 def _bounded(cells: Sequence[Measured]) -> str:

@@ -164,6 +164,24 @@ def test_arms_that_did_not_learn_the_task_are_not_compared_beyond_it(positions):
     )
 
 
+def test_a_gate_of_any_stops_only_arms_that_are_all_below_it(positions):
+    claim = CLAIMS["alibi_copies_longer_than_rope"]
+    cells = {"alibi": 1, "none": -1}
+    contrast = [
+        {"weight": weight, "cell": {"position": name, "task": "copy"}}
+        for name, weight in cells.items()
+    ]
+    floor = {"metric": "exact_match_x1", "at_least": 0.9, "of": "any"}
+    passed = judged(positions, [claim | {"contrast": contrast, "gate": floor}])[claim["id"]]
+    assert passed.interval is not None
+    impossible = judged(
+        positions, [claim | {"contrast": contrast, "gate": floor | {"at_least": 1.1}}]
+    )
+    result = impossible[claim["id"]]
+    assert (result.verdict, result.interval) == ("not resolved", None)
+    assert result.reason.endswith("and one must be at least 1.1 for a comparison to say anything")
+
+
 def test_a_loss_passes_its_gate_from_below_and_an_unknown_score_passes_none(positions):
     claim = CLAIMS["alibi_beats_rope_at_8n"]
     strict = claim | {"gate": {"metric": "loss_x1", "at_most": 1.6}}
@@ -173,9 +191,15 @@ def test_a_loss_passes_its_gate_from_below_and_an_unknown_score_passes_none(posi
 
 
 @pytest.mark.parametrize(
-    "gate", [{"metric": "loss_x1"}, {"metric": "a", "at_least": 1, "at_most": 2}, {"at_most": 1}]
+    "gate",
+    [
+        {"metric": "loss_x1"},
+        {"metric": "a", "at_least": 1, "at_most": 2},
+        {"at_most": 1},
+        {"metric": "a", "at_least": 1, "of": "most"},
+    ],
 )
-def test_a_gate_has_one_bound(tmp_path, gate):
+def test_a_gate_has_one_bound_of_every_arm_or_of_any(tmp_path, gate):
     claim = {
         key: value
         for key, value in CLAIMS["alibi_beats_rope_at_2n"].items()
