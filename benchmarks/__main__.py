@@ -4,6 +4,7 @@ python -m benchmarks                     all but minilm, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
 python -m benchmarks pretraining         a pre-training step beside transformers'
+python -m benchmarks positions           a step with each position encoding, beside none
 python -m benchmarks corpus              building an epoch of pre-training, batches, tokenising
 python -m benchmarks microworld          what a bag of words scores on its tasks
 python -m benchmarks minilm --data DIR   real weights on MRPC, beside a plain transformers loop
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
     overhead.add_argument("--runs", type=int, default=200)
     pretraining = commands.add_parser("pretraining", help="tokens a second beside transformers")
     pretraining.add_argument("--rounds", type=int, default=9)
+    positions = commands.add_parser("positions", help="the cost of each position encoding")
+    positions.add_argument("--rounds", type=int, default=5)
     coverage = commands.add_parser("coverage", help="how often intervals hold the truth")
     coverage.add_argument("--repetitions", type=int, default=4000)
     corpus = commands.add_parser("corpus", help="an epoch of pre-training, batches, tokenising")
@@ -56,6 +59,10 @@ def main(arguments: list[str]) -> int:
         from benchmarks import pretraining as pretraining_benchmark
 
         pretraining_benchmark.main(rounds=getattr(options, "rounds", 9))
+    if options.command in (None, "positions"):
+        from benchmarks import positions as positions_benchmark
+
+        positions_benchmark.main(rounds=getattr(options, "rounds", 5))
     if options.command in (None, "corpus"):
         from benchmarks import corpus as corpus_benchmark
 
