@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,28 +60,64 @@ def html(table: Table) -> str:
     return environment.get_template("table.html").render(table=table) + "\n"
 
 
+# How many rows fit on a page: of a table whose cells are wrapped, and of another.
+WRAPPED_ROWS, PLAIN_ROWS = 9, 45
+
+
 def latex(table: Table) -> str:
     r"""A table environment to \input; it needs booktabs, xcolor and graphicx (to fit the line).
 
-    A table of several panels is so many tabulars under one caption.
+    A table of several panels is so many tabulars under one caption. What is longer than a page goes
+    on in further environments.
     """
-    lines = [
-        r"% needs \usepackage{booktabs,graphicx,xcolor}",
-        r"\begin{table}",
-        r"\centering\footnotesize" if any(c.wrap for c in table.columns) else r"\centering\small",
-        rf"\caption{{{escape_latex(table.title)}}}",
-        rf"\label{{tab:{table.name}}}",
-    ]
+    floats = _floats(table)
+    lines = [r"% needs \usepackage{booktabs,graphicx,xcolor}"]
+    for number, panels in enumerate(floats):
+        continued = " (continued)" if number else ""
+        lines += [
+            r"\begin{table}",
+            r"\centering\footnotesize" if _is_wrapped(table) else r"\centering\small",
+            rf"\caption{{{escape_latex(table.title)}{continued}}}",
+        ]
+        lines += [] if number else [rf"\label{{tab:{table.name}}}"]
+        for panel in panels:
+            if panel.title:
+                lines.append(rf"\par\medskip\textit{{{escape_latex(panel.title)}}}\par\smallskip")
+            lines += _tabular(table, panel)
+        if number == len(floats) - 1:
+            lines += _notes(table)
+        lines.append(r"\end{table}")
+    return "\n".join(lines) + "\n"
+
+
+def _is_wrapped(table: Table) -> bool:
+    return any(column.wrap for column in table.columns)
+
+
+def _floats(table: Table) -> list[list[Panel]]:
+    """The panels, cut into what fits on a page each."""
+    most = WRAPPED_ROWS if _is_wrapped(table) else PLAIN_ROWS
+    floats: list[list[Panel]] = [[]]
+    left = most
     for panel in table.panels:
-        if panel.title:
-            lines.append(rf"\par\medskip\textit{{{escape_latex(panel.title)}}}\par\smallskip")
-        lines += _tabular(table, panel)
-    lines.append(r"\par\medskip\raggedright\footnotesize")
+        rows = panel.rows
+        if not rows:
+            floats[-1].append(panel)
+        while rows:
+            if not left:
+                floats.append([])
+                left = most
+            floats[-1].append(replace(panel, rows=rows[:left]))
+            rows, left = rows[left:], left - min(left, len(rows))
+    return floats
+
+
+def _notes(table: Table) -> list[str]:
+    lines = [r"\par\medskip\raggedright\footnotesize"]
     for sentence in table.violations:
         lines.append(rf"\textcolor{{red}}{{\textbf{{Violated:}} {escape_latex(sentence)}}}\par")
-    for note in [*table.notes, f"Source: {table.source}."]:
-        lines.append(rf"{escape_latex(note)}\par")
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    lines += [rf"{escape_latex(note)}\par" for note in [*table.notes, f"Source: {table.source}."]]
+    return lines
 
 
 def _tabular(table: Table, panel: Panel) -> list[str]:
@@ -127,6 +164,7 @@ LATEX = {
     "×": r"$\times$",
     "±": r"$\pm$",
     "δ": r"$\delta$",
+    "π": r"$\pi$",
     "Δ": r"$\Delta$",
     "²": "$^2$",
     "≥": r"$\geq$",

@@ -31,11 +31,13 @@ def tables(study):
 
 
 @pytest.fixture
-def every_table(full_study, bert):
+def every_table(full_study, bert, positions):
     full_study.arm("reverse", exact=[0.9, 0.3], steps=[None] * 2, invariance=0.2)  # a violation
-    built = [*tables(full_study), *tables(bert)]
+    built = [*tables(full_study), *tables(bert), *tables(positions)]
     studies = {name.split("_")[0] for name in NAMES}
-    assert studies == {"symmetry", "bert"}, "give the new study's tables synthetic runs here"
+    assert studies == {"symmetry", "bert", "positions"}, (
+        "give the new study's tables synthetic runs here"
+    )
     assert any(table.violations for table in built)
     return built
 

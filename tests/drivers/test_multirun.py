@@ -76,7 +76,7 @@ def test_ctrl_c_ends_the_multirun_and_the_same_command_goes_on(lab, launcher: st
     ("mistake", "said"),
     [
         ("modle.hidden_size=1,2", "modle.hidden_size is not a key of the configuration. Did you"),
-        ("position=none,lerned", "position=lerned is not known: expected one of learned, none"),
+        ("position=none,lerned", "position=lerned is not known: expected one of alibi, fire"),
         ("trainer.max_steps=10,many", "trainer.max_steps: Value 'many'"),
         ("hydra.launcher.job=1", "Key 'job' not in 'IsolatedConf'"),
         ("hydra/launcher=isolatd", "Available options in 'hydra/launcher': basic isolated"),

@@ -84,10 +84,10 @@ def test_an_arm_is_the_same_for_all_its_seeds_and_another_for_another_parent() -
 
 
 def test_a_step_without_weights_is_refused_with_the_steps_that_have_them() -> None:
-    with pytest.raises(UserError, match=r"step=7 is not among .* \(\d+, .*1300\)"):
+    with pytest.raises(UserError, match=r"step=7 is not among .* \(\d+, .*1600\)"):
         compose([*BASE, "parents=[{recipe: ['objective=bert'], step: 7}]"])
-    config = compose([*BASE, "parents=[{recipe: ['objective=bert'], step: 650}]"])
-    assert config["parents"][0]["step"] == 650
+    config = compose([*BASE, "parents=[{recipe: ['objective=bert'], step: 800}]"])
+    assert config["parents"][0]["step"] == 800
 
 
 def test_parents_need_the_experiment_that_trains_them() -> None:

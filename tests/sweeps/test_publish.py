@@ -34,9 +34,10 @@ def test_the_readmes_tables_are_those_of_results() -> None:
 
 def test_they_are_those_of_the_published_wandb_files_too() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    plan_file = ROOT / "results" / "plans" / "symmetry-quick.json"
     assert "Source: runs (results)" in text
-    from_wandb = with_tables(text, plan_file, Path("results"), source="wandb-offline")
+    from_wandb = text
+    for plan_file in (ROOT / "results" / "plans").glob("*.json"):
+        from_wandb = with_tables(from_wandb, plan_file, Path("results"), source="wandb-offline")
     assert text.replace("Source: runs (", "Source: wandb-offline (") == from_wandb
 
 
@@ -47,7 +48,7 @@ def test_the_published_frame_and_curves_are_the_same_from_either_source() -> Non
     assert_frame_equal(here, there, check_exact=True)
     curves = dict(histories(there))
     for run_id, curve in histories(here):
-        assert len(curve) > 1
+        assert len(curve) > 0
         assert_frame_equal(curve, curves[run_id], check_exact=True)
 
 
