@@ -12,7 +12,6 @@ Transformer's skewing against gathering a vector for each pair of positions.
 
 from __future__ import annotations
 
-import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
+from benchmarks.memory import forget_peak, peak_mebibytes
 from benchmarks.pretraining import seconds
 from experiments.compose import CONF, choices, compose
 from experiments.worker import build_model
@@ -76,9 +76,8 @@ def measure_memory(way: str) -> None:
     torch.nn.init.normal_(encoding.table)
     q = torch.randn(1, 1, MEMORY_LENGTH, HEAD)
     positions = torch.arange(MEMORY_LENGTH)
-    # The peak so far, of the imports, is forgotten (Linux).
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = _peak()
+    forget_peak()
+    before = peak_mebibytes()
     with torch.no_grad():
         if way == "skewed":
             encoding.bias(q, q, positions, None)
@@ -86,18 +85,10 @@ def measure_memory(way: str) -> None:
             reach = encoding.max_distance
             offsets = (positions[None, :] - positions[:, None]).clamp(-reach, reach) + reach
             torch.einsum("bhid,hijd->bhij", q, encoding.table[:, offsets])
-    print(_peak() - before)
+    print(peak_mebibytes() - before)
 
 
-def _peak() -> float:
-    """Of resident memory, in MiB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    kibibytes = re.search(r"VmHWM:\s+(\d+)", status)
-    assert kibibytes
-    return int(kibibytes[1]) / 1024
-
-
-def peak_mebibytes(way: str) -> float:
+def peak_of(way: str) -> float:
     command = [sys.executable, "-m", "benchmarks.positions", "memory", way]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
@@ -109,7 +100,7 @@ def main(*, rounds: int) -> None:
         report(length, rounds=rounds)
     print(f"relative scores of {MEMORY_LENGTH} tokens, one head of {HEAD}, forward")
     for way in ("skewed", "gathered"):
-        print(f"  {way:<20}{peak_mebibytes(way):8.0f} MiB")
+        print(f"  {way:<20}{peak_of(way):8.0f} MiB")
 
 
 if __name__ == "__main__":

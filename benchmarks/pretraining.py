@@ -15,7 +15,6 @@ the median over rounds of the ratio within a round.
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional as F
 
+from benchmarks.memory import forget_peak, peak_mebibytes
 from experiments.randomness import streams
 from lightning_modules.base import Batch
 from lightning_modules.initialisation import initialise
@@ -252,11 +252,12 @@ def peak_megabytes(name: str, size: Size) -> float:
 
 def measure_memory(name: str, size: Size) -> None:
     CONTENDERS[name](Size(1, 64, size.dropout))  # its imports are not what is measured
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak_mebibytes()
     step = make_step(name, size)
     for _ in range(3):
         step()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(peak_mebibytes() - before)
 
 
 def report(size: Size, *, rounds: int) -> None:
