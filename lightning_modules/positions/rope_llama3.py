@@ -8,21 +8,26 @@ and no attention factor.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Literal
 
 from lightning_modules.positions.rope import RotaryPositions
-from lightning_modules.positions.schedules import Frequencies, rope
+from lightning_modules.positions.schedules import Frequencies, yarn
 
 
 def llama3(
     dim: int, *, base: float, factor: float, original_length: int, low: float, high: float
 ) -> Frequencies:
     """theta [dim/2] and an attention factor of 1; see schedules.py. low, high: turns within L."""
-    theta = rope(dim, base)
-    turns = original_length * theta / (2 * math.pi)
-    kept = ((turns - low) / (high - low)).clamp(0, 1)
-    return theta * kept + theta / factor * (1 - kept), 1.0
+    theta, _ = yarn(
+        dim,
+        base=base,
+        factor=factor,
+        original_length=original_length,
+        ramp="rotations",
+        beta_fast=high,
+        beta_slow=low,
+    )
+    return theta, 1.0
 
 
 class Llama3RotaryPositions(RotaryPositions):
