@@ -5,7 +5,9 @@ else: plans/<sweep>-<profile>.json and <study>/<run id>/{result.json, history.js
 the history thinned to the rows with a validation score, and W&B's offline file of the same. So a
 fresh clone regenerates the tables without training, from either source.
 
-Publishing again rewrites nothing that has not changed, so that a commit holds what is new.
+What is published names no folder of the machine that trained it: paths, which are no part of a
+run's identity, are the defaults. Publishing again rewrites nothing that has not changed, so that a
+commit holds what is new.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from experiments import wandb_client
+from experiments.config import PathsConfig
 from experiments.errors import UserError
 from experiments.store import RunFolder, State, write_atomic
 from sweeps.launcher import folder_of
@@ -40,11 +44,16 @@ def publish(plan_file: Path, runs: Path, results: Path) -> int:
         # The rows with a validation score: what curves are drawn from.
         rows = [r for r in folder.history() if any(k.startswith("validation/") for k in r)]
         write_atomic(target.history_file, "".join(json.dumps(row) + "\n" for row in rows))
-        write_atomic(target.result_file, folder.result_file.read_bytes())
+        result = folder.result()
+        result["config"]["paths"] = asdict(PathsConfig())
+        write_atomic(target.result_file, json.dumps(result, indent=1, allow_nan=False) + "\n")
         write_atomic(target.done_file, folder.done_file.read_bytes())
         mirror(target, rows, run)
     wandb_client.close()
-    write_atomic(results / "plans" / plan_file.name, plan_file.read_bytes())
+    for run in plan["runs"]:
+        run["config"]["paths"] = asdict(PathsConfig())
+    text = json.dumps(plan, indent=1, allow_nan=False) + "\n"
+    write_atomic(results / "plans" / plan_file.name, text)
     return len(folders)
 
 

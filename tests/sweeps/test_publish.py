@@ -79,6 +79,8 @@ def test_publishing_keeps_what_tables_need(planned, tmp_path, recorder) -> None:
     run = read_offline_run(file)
     assert {"sweep:tiny", "symmetry"} < set(run.tags)
     assert run.group in {planned_run["arm"] for planned_run in plan["runs"]}
+    published = [file for file in results.rglob("*") if file.is_file()]
+    assert not [file for file in published if str(tmp_path).encode() in file.read_bytes()]
 
     # Again: nothing is written anew but what has changed.
     contents = {path: path.read_bytes() for path in files}
