@@ -14,7 +14,7 @@ from datamodules.microworld.stories import Story
 
 __all__ = ["VOCABULARY", "documents"]
 
-VERSION = 3  # raised by hand when the same seed gives other documents
+VERSION = 4  # raised by hand when the same seed gives other documents
 
 
 def documents(seed: int, count: int) -> list[list[list[int]]]:

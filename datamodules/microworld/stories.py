@@ -65,6 +65,8 @@ class Story:
         self.holder: dict[str, str] = {}
         self.taken_by: dict[str, str] = {}
         self.promised: tuple[str, str] | None = None
+        # (verbs, thing) -> who took, dropped, liked or hated it; None once two did.
+        self.done_by: dict[tuple[tuple[str, ...], str], str | None] = {}
         self.sentences: list[str] = []
         # The last event in which somebody takes or gives: tells it, in any form.
         self.last_event: Callable[[], str] | None = None
@@ -73,9 +75,9 @@ class Story:
         self.kinds: tuple[Callable[[], None], ...] = (
             *(self.take, self.take, self.give, self.give, self.give, self.go, self.drop),
             *(self.promise, self.tell_holder, self.tell_holder, self.tell_place, self.tell_colour),
-            *(self.retell, self.retell, self.retell, self.retell, self.opine),
-            *(self.judge, self.judge, self.judge, self.judge),
-            *(self.ask, self.ask, self.ask, self.ask, self.ask),
+            *(self.retell, self.retell, self.retell, self.retell),
+            *(self.opine, self.opine, self.judge, self.judge, self.judge, self.judge),
+            *(self.ask, self.ask, self.ask, self.ask, self.ask, self.ask, self.ask, self.ask),
             *(self.verify_holder, self.verify_holder, self.verify_place),
             *(self.verify_event, self.verify_event),
         )
@@ -98,6 +100,11 @@ class Story:
 
     def say(self, words: str) -> None:
         self.sentences.append(f"{words} .")
+
+    def note(self, verbs: tuple[str, ...], thing: str, person: str) -> None:
+        """A deed, which may be asked for as long as nobody else has done the same."""
+        if self.done_by.setdefault((verbs, thing), person) != person:
+            self.done_by[verbs, thing] = None
 
     def named(self, thing: str) -> str:
         """With its colour or without."""
@@ -132,6 +139,7 @@ class Story:
         """The person goes where the thing lies and takes it."""
         place = self.lies_in.pop(thing)
         self.holder[thing] = self.taken_by[thing] = person
+        self.note(TAKE, thing, person)
         if self.place_of.get(person) != place:
             if self.random.random() < 0.2:
                 pronoun = "she" if person in WOMEN else "he"
@@ -167,6 +175,7 @@ class Story:
             person = self.holder.pop(thing)
             self.taken_by.pop(thing)  # taken twice, "who took it?" would have two answers
             self.lies_in[thing] = self.place_of[person]
+            self.note(DROP, thing, person)
             self.say(
                 f"{person} {DROP[self.register]} {self.named(thing)} in {the(self.lies_in[thing])}"
             )
@@ -223,8 +232,9 @@ class Story:
 
     def opine(self) -> None:
         person, thing = self.choice(self.people), self.choice(self.things)
-        verb = (LIKE if self.is_good[thing] else HATE)[self.register]
-        self.say(f"{person} {verb} {the(thing)} because it was {self.worth(thing)}")
+        verbs = LIKE if self.is_good[thing] else HATE
+        self.note(verbs, thing, person)
+        self.say(f"{person} {verbs[self.register]} {the(thing)} because it was {self.worth(thing)}")
 
     def judge(self) -> None:
         """One or two clauses on worth, and often whether their verdict makes somebody glad."""
@@ -287,17 +297,18 @@ class Story:
     def ask(self) -> None:
         """A question and its answer, both known from what was told."""
         kind = self.random.random()
-        if kind < 0.35 and self.holder:
+        deeds = {deed: person for deed, person in self.done_by.items() if person}
+        if kind < 0.6 and deeds:
+            verbs, thing = deed = self.choice(list(deeds))
+            self.say(f"who {verbs[self.register]} {the(thing)} ? {deeds[deed]}")
+        elif kind < 0.75 and self.holder:
             thing = self.choice(list(self.holder))
             self.say(f"who {HAVE[self.register]} {self.named(thing)} ? {self.holder[thing]}")
-        elif kind < 0.5 and self.holder:
+        elif kind < 0.82 and self.holder:
             person = self.choice(list(self.holder.values()))
             held = [the(x) for x, holder in self.holder.items() if holder == person]
             self.say(f"what did {person} have ? {' and '.join(held)}")
-        elif kind < 0.65 and self.taken_by:
-            thing = self.choice(list(self.taken_by))
-            self.say(f"who {TAKE[self.register]} {self.named(thing)} ? {self.taken_by[thing]}")
-        elif kind < 0.75 and self.taken_by:
+        elif kind < 0.87 and self.taken_by:
             person = self.choice(list(self.taken_by.values()))
             taken = [the(x) for x, taker in self.taken_by.items() if taker == person]
             self.say(f"what did {person} take ? {' and '.join(taken)}")
