@@ -10,7 +10,7 @@ from __future__ import annotations
 from random import Random
 
 from datamodules.microworld.lexicon import VOCABULARY, encode
-from datamodules.microworld.stories import Story
+from datamodules.microworld.stories import tell_story
 
 __all__ = ["VOCABULARY", "documents"]
 
@@ -22,4 +22,4 @@ def documents(seed: int, count: int) -> list[list[list[int]]]:
     if count < 0:
         raise ValueError(f"count is {count}; expected 0 or more documents")
     random = Random(f"microworld/documents/{seed}")
-    return [[encode(sentence) for sentence in Story(random).tell()] for _ in range(count)]
+    return [[encode(sentence) for sentence in tell_story(random)] for _ in range(count)]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 from datamodules.microworld.lexicon import BAD, COLOURS, GOOD, NAMES, OBJECTS, PLACES, WOMEN
 
@@ -14,6 +15,15 @@ NAME = f"(?:{'|'.join(NAMES)})"
 THING = f"(?:ka|bo|li) (?:(?:{'|'.join(COLOURS)}) )?(?:{'|'.join(OBJECTS)})"
 PLACE = f"(?:ka|bo|li) (?:{'|'.join(PLACES)})"
 WORTH = r"[a-z ]+?"
+
+# The deeds: verb -> what it means.
+MEANING = {
+    **dict.fromkeys(["took", "taken", "grabbed"], "take"),
+    **dict.fromkeys(["dropped", "left"], "drop"),
+    **dict.fromkeys(["liked", "loved"], "like"),
+    **dict.fromkeys(["hated", "disliked"], "hate"),
+    **dict.fromkeys(["went", "walked"], "go"),
+}
 
 # What a sentence says -> the ways to say it. n: a name, m: another, x: a thing, p: a place.
 GRAMMAR = {
@@ -37,7 +47,7 @@ GRAMMAR = {
     "lack": ["n did not have x"],
     "be": ["n was in p", "where was n [?] in p", "where did n go [?] to p"],
     "be_elsewhere": ["n was not in p"],
-    "took": ["who (?:took|grabbed) x [?] n"],
+    "did": ["who (?P<verb>took|grabbed|dropped|left|liked|loved|hated|disliked) x [?] n"],
     "promise": [
         "the one who later (?:took|grabbed) x was n",
         "who (?:took|grabbed) x later [?] it was n",
@@ -83,7 +93,8 @@ class World:
 
     def __init__(self) -> None:
         self.holder: dict[str, str | None] = {}
-        self.taker: dict[str, str] = {}
+        self.taker: dict[str, str] = {}  # of what was not dropped since
+        self.doers: dict[tuple[str, str], set[str]] = defaultdict(set)  # (deed, thing) -> who
         self.place: dict[str, str] = {}
         self.lies: dict[str, str] = {}
         self.colour: dict[str, str] = {}
@@ -144,6 +155,7 @@ class World:
         if thing in self.promised:
             kept = self.promised.pop(thing) == person
         self.holder[thing] = self.taker[thing] = person
+        self.doers["take", thing].add(person)
         return _all([is_free, here, kept])
 
     def _give(self, m):
@@ -163,6 +175,8 @@ class World:
         thing = noun(m["x"])
         verdict = _all([self._hold(m), self._be(m)])
         self.holder[thing], self.lies[thing] = None, noun(m["p"])
+        self.taker.pop(thing, None)
+        self.doers["drop", thing].add(m["n"])
         return verdict
 
     def _lie(self, m):
@@ -181,8 +195,9 @@ class World:
     def _be_elsewhere(self, m):
         return _not(self._be(m))
 
-    def _took(self, m):
-        return self.taker.get(noun(m["x"])) == m["n"]
+    def _did(self, m):
+        """So far the only one."""
+        return self.doers[MEANING[m["verb"]], noun(m["x"])] == {m["n"]}
 
     def _promise(self, m):
         self.promised[noun(m["x"])] = m["n"]
@@ -190,9 +205,7 @@ class World:
     def _holdings(self, m):
         of = self.holder if m["verb"] == "have" else self.taker
         named = {noun(thing) for thing in m["things"].split(" and ")}
-        if m["verb"] == "have":
-            return named == {thing for thing, person in of.items() if person == m["n"]}
-        return all(of.get(thing) == m["n"] for thing in named)
+        return named == {thing for thing, person in of.items() if person == m["n"]}
 
     def _open(self, m):
         self.is_glad = m["mood"] == "glad"
@@ -204,8 +217,9 @@ class World:
         return None
 
     def _like(self, m):
-        liked = m["verb"] in ("liked", "loved")
-        return _all([liked == is_good(m["worth"]), self._worth(m)])
+        deed = MEANING[m["verb"]]
+        self.doers[deed, noun(m["x"])].add(m["n"])
+        return _all([(deed == "like") == is_good(m["worth"]), self._worth(m)])
 
     def _colour(self, m):
         return _agree(self.colour, noun(m["x"]), m["colour"])
@@ -266,4 +280,4 @@ def _clause_is_good(clause: str) -> bool:
         return is_good(described[1])
     liking = re.fullmatch(f"{NAME} (.*?)(liked|loved|hated|disliked) {THING}", clause)
     num_negations = sum(word in ("not", "never", "hardly") for word in liking[1].split())
-    return (liking[2] in ("liked", "loved")) == (num_negations % 2 == 0)
+    return (MEANING[liking[2]] == "like") == (num_negations % 2 == 0)

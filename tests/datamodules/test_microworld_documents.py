@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
+from random import Random
 
 import pytest
 
+from datamodules.microworld import stories
 from datamodules.microworld.documents import VOCABULARY, documents
-from datamodules.microworld.lexicon import ARTICLE, COLOURS, NAMES, PLACES, decode
-from tests.datamodules.interpreter import World
+from datamodules.microworld.lexicon import (
+    ARTICLE,
+    COLOURS,
+    DROP,
+    HATE,
+    LIKE,
+    NAMES,
+    PLACES,
+    TAKE,
+    decode,
+)
+from datamodules.microworld.stories import tell_story
+from tests.datamodules.interpreter import MEANING, World
 
 STORIES = [[decode(s) for s in story] for story in documents(seed=3, count=2000)]
 
@@ -56,8 +70,22 @@ def test_no_story_contradicts_itself():
             assert world.read(sentence) is not False, (sentence, story)
 
 
+def test_nor_does_a_story_contradict_itself_that_is_so_long_that_two_do_the_same(monkeypatch):
+    monkeypatch.setattr(stories, "SHORTEST", 60)
+    monkeypatch.setattr(stories, "LONGEST", 60)
+    random = Random(1)
+    done_by_two = Counter()
+    for _ in range(100):
+        world = World()
+        story = tell_story(random)
+        for sentence in story:
+            assert world.read(sentence) is not False, (sentence, story)
+        done_by_two.update(deed for (deed, _), people in world.doers.items() if len(people) > 1)
+    assert min(done_by_two[deed] for deed in ("take", "drop", "like", "hate")) > 10
+
+
 def test_a_story_with_another_holder_would_contradict_itself():
-    """The interpreter of the test above does see a sentence that is false."""
+    """The interpreter of the tests above does see a sentence that is false."""
     found = 0
     for story in STORIES:
         world = World()
@@ -68,3 +96,40 @@ def test_a_story_with_another_holder_would_contradict_itself():
                 found += 1
             world.read(sentence)
     assert found > 50
+
+
+def test_who_did_it_is_asked_of_every_deed_and_another_answer_would_be_false():
+    found = set()
+    for story in STORIES:
+        world = World()
+        for sentence in story:
+            asked = re.fullmatch(r"who (\w+) \w+ \w+ [?] (\w+) [.]", sentence)
+            if asked and asked[1] in MEANING:
+                assert world.read(sentence) is True, (sentence, story)
+                for liar in set(NAMES) - {asked[2]}:
+                    assert world.read(sentence.replace(asked[2], liar)) is False
+                found.add(asked[1])
+            world.read(sentence)
+    assert found == {*TAKE, *DROP, *LIKE, *HATE}
+
+
+@pytest.mark.parametrize(
+    ("verb", "deed"),
+    [
+        ("liked", "{} liked ka box because it was good ."),
+        ("disliked", "{} disliked ka box because it was bad ."),
+        ("left", "{} left ka red box in bo hall ."),
+        ("took", "ka red box was taken by {} ."),
+        ("grabbed", "before he grabbed ka box , {} walked to bo hall ."),
+    ],
+)
+def test_who_did_it_has_no_answer_where_nobody_did_or_two(verb, deed):
+    world = World()
+    question = f"who {verb} ka box ? tom ."
+    assert world.read(question) is False
+    world.read(deed.format("tom"))
+    world.read(deed.format("tom"))
+    assert world.read(question) is True
+    world.read(deed.format("ben"))
+    assert world.read(question) is False
+    assert world.read(question.replace("tom", "ben")) is False

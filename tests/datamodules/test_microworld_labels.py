@@ -11,15 +11,7 @@ from datamodules.microworld.documents import documents
 from datamodules.microworld.lexicon import NAMES, OBJECTS, PLACES, decode
 from datamodules.microworld.task import MicroworldTask
 from datamodules.microworld.tasks import coherence, entailment, paraphrase, sentiment
-from tests.datamodules.interpreter import PATTERNS, meaning, verdict_is_good
-
-MEANING = {
-    **dict.fromkeys(["took", "taken", "grabbed"], "take"),
-    **dict.fromkeys(["dropped", "left"], "drop"),
-    **dict.fromkeys(["liked", "loved"], "like"),
-    **dict.fromkeys(["hated", "disliked"], "hate"),
-    **dict.fromkeys(["went", "walked"], "go"),
-}
+from tests.datamodules.interpreter import MEANING, PATTERNS, meaning, verdict_is_good
 
 
 def drawn(name: str, train_size: int = 1000, test_size: int = 600) -> MicroworldTask:
