@@ -57,7 +57,7 @@ def test_examples_belong_to_the_task_and_a_larger_training_set_adds_to_a_smaller
 
 
 def test_without_a_size_a_task_has_its_own():
-    assert len(task("coherence", train_size=None).examples["train"]) == 256
+    assert len(task("coherence", train_size=None).examples["train"]) == 128
 
 
 @pytest.mark.parametrize("name", TASKS)
