@@ -218,6 +218,18 @@ def factor_levels(config: dict[str, Any]) -> dict[str, Any]:
     return levels
 
 
+def baseline_levels(config: dict[str, Any]) -> dict[str, Any]:
+    """The levels of the config's experiment as it stands, its data where the config's lies."""
+    recipe = [f"experiment={config['experiment']}", data_override(config["paths"]["data"])]
+    return factor_levels(compose(recipe))
+
+
+def data_override(folder: str) -> str:
+    """paths.data as an override, whatever characters are in it."""
+    quoted = folder.replace("\\", "\\\\").replace("'", "\\'")
+    return f"paths.data='{quoted}'"
+
+
 @functools.cache
 def known_keys() -> list[str]:
     """Every dotted key a user may override, for the did-you-mean."""

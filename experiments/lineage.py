@@ -67,14 +67,17 @@ def with_seed(
 
 def parent_config(config: dict[str, Any], parent: dict[str, Any]) -> dict[str, Any]:
     """The validated config of a parent's run."""
-    from experiments.compose import normalised
+    from experiments.compose import data_override, normalised
 
     pretraining = config["pretraining"]
     if not pretraining["experiment"]:
         raise UserError("parents: no experiment trains them: type pretraining.experiment=<name>")
     # Its data lies where the run's own does.
-    data_dir = config["paths"]["data"].replace("\\", "\\\\").replace("'", "\\'")
-    overrides = (f"paths.data='{data_dir}'", *parent["recipe"], *pretraining["overrides"])
+    overrides = (
+        data_override(config["paths"]["data"]),
+        *parent["recipe"],
+        *pretraining["overrides"],
+    )
     made = _composed(pretraining["experiment"], overrides)
     if parent["steps_factor"] != 1:
         steps = round(made["trainer"]["max_steps"] * parent["steps_factor"])

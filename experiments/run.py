@@ -41,12 +41,11 @@ EXIT = {State.finished: 0, State.interrupted: 130}
 
 def spec_of(overrides: list[str]) -> dict[str, Any]:
     """The spec of the run that the overrides describe, its variant told from its experiment."""
-    from experiments.compose import compose, factor_levels
+    from experiments.compose import baseline_levels, compose
     from experiments.spec import make_spec
 
     config = compose(overrides)
-    experiment = next(o for o in overrides if o.lstrip("+~").startswith("experiment="))
-    return make_spec(config, baseline=factor_levels(compose([experiment])))
+    return make_spec(config, baseline=baseline_levels(config))
 
 
 def parents_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -132,13 +131,12 @@ def single(overrides: list[str], *, explain: bool) -> int:
 
 def point(config: Any) -> None:
     """One point of a multirun whose launcher calls it in a process of its own choosing."""
-    from experiments.compose import compose, factor_levels, validated
+    from experiments.compose import baseline_levels, validated
     from experiments.spec import make_spec
     from sweeps.hydra_launcher import RunFailed
 
     typed = validated(config)
-    baseline = factor_levels(compose([f"experiment={typed['experiment']}"]))
-    spec = make_spec(typed, baseline=baseline)
+    spec = make_spec(typed, baseline=baseline_levels(typed))
     folder = folder_of(spec)
     stored = folder.is_done()
     state = bring_to_end(spec)

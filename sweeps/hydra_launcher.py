@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.compose import compose, factor_levels
+from experiments.compose import baseline_levels, compose
 from experiments.errors import UserError
 from experiments.lineage import parent_configs, with_seed
 from experiments.mirror import check_tracking
@@ -159,7 +159,7 @@ def compose_points(job_overrides: Sequence[Sequence[str]]) -> list[dict[str, Any
             config = with_seed(config, int(seeds[-1]), pretraining_seed=kept)
         experiment = config["experiment"]
         if experiment not in baselines:
-            baselines[experiment] = factor_levels(compose([f"experiment={experiment}"]))
+            baselines[experiment] = baseline_levels(config)
         specs.append(make_spec(config, baseline=baselines[experiment]))
     return specs
 
