@@ -78,7 +78,10 @@ def expand(grids: list[dict[str, Any]]) -> list[list[str]]:
     for grid in grids:
         levels = [value if isinstance(value, list) else [value] for value in grid.values()]
         for point in itertools.product(*levels):
-            arm = [f"{key}={level}" for key, level in zip(grid, point, strict=True)]
+            arm = [
+                f"{key}={'null' if level is None else level}"
+                for key, level in zip(grid, point, strict=True)
+            ]
             if arm not in arms:
                 arms.append(arm)
     return arms

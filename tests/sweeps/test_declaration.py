@@ -12,6 +12,7 @@ from sweeps.plan import make_plan
 def test_a_grid_is_the_product_of_its_levels_and_a_shared_point_is_one_arm() -> None:
     grids = [{"a": [1, 2], "b": "x"}, {"a": 2, "b": ["x", "y"]}]
     assert expand(grids) == [["a=1", "b=x"], ["a=2", "b=x"], ["a=2", "b=y"]]
+    assert expand([{"a": None}]) == [["a=null"]]  # as Hydra writes it
 
 
 def test_the_symmetry_study_declares_its_profiles() -> None:
