@@ -47,6 +47,10 @@ def identity(config: dict[str, Any]) -> dict[str, Any]:
     kept["versions"]["model"] = signature("lightning_modules.transformer.Transformer").attributes[
         "version"
     ]
+    if config["model"]["dropout"]:
+        kept["versions"]["dropout"] = signature("lightning_modules.dropout.Dropout").attributes[
+            "version"
+        ]
     kept["data"]["fingerprint"] = fingerprint(config["data"], Path(config["paths"]["data"]))
     for name in signature(config["data"]["_target_"]).attributes.get("files", ()):
         del kept["data"][name]

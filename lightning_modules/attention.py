@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from lightning_modules.dropout import dropout as drop
 from lightning_modules.positions.base import PositionEncoding
 
 ATTENTION_MASKS = ("bidirectional", "causal", "reverse")
@@ -43,16 +44,18 @@ def attend_on_cpu(
     mask: torch.Tensor | None,
     dropout: float,
 ) -> torch.Tensor:
-    """What scaled_dot_product_attention computes on a CPU with dropout or a trained bias, bit for
-    bit, where it has no fused kernel. It would also search every row of scores for one that may
-    look nowhere, in three passes over [B, H, T, T]; here a token always sees itself."""
+    """What scaled_dot_product_attention computes on a CPU with dropout or a trained bias, where it
+    has no fused kernel: bit for bit, but for the draws of dropout. It would also search every row
+    of scores for one that may look nowhere, in three passes over [B, H, T, T]; here a token always
+    sees itself."""
     scale = math.sqrt(1 / math.sqrt(q.shape[-1]))
     scores = (q * scale) @ (k.transpose(-2, -1) * scale)
     if bias is not None:
         scores += bias
     if mask is not None:
         scores.masked_fill_(~mask, float("-inf"))
-    return F.dropout(scores.softmax(-1), dropout) @ v
+    weights = scores.softmax(-1)
+    return (drop(weights, dropout) if dropout else weights) @ v
 
 
 class Attention(nn.Module):

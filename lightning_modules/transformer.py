@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_modules.attention import ATTENTION_MASKS, Attention, visible
+from lightning_modules.dropout import Dropout
 from lightning_modules.positions.base import PositionEncoding
 from lightning_modules.positions.position_ids import consecutive
 
@@ -73,7 +74,7 @@ class Block(nn.Module):
         )
         self.attention_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
         self.mlp_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.pre_norm = norm == "pre"
         self.keep_attention = keep_attention
         self.keep_mlp = keep_mlp
@@ -132,7 +133,7 @@ class Transformer(nn.Module):
         self.tokens = nn.Embedding(vocab_size, hidden_size)
         self.segments = nn.Embedding(num_segments, hidden_size) if num_segments else None
         self.position = position
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(
                 hidden_size=hidden_size,

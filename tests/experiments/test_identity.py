@@ -126,3 +126,8 @@ def test_the_data_fingerprint_is_part_of_the_id(monkeypatch) -> None:
     monkeypatch.setattr(identity_module, "fingerprint", lambda *data: "other contents")
     assert run_id(CONFIG) != before
     assert identity(CONFIG)["data"]["fingerprint"] == "other contents"
+
+
+def test_how_dropout_is_drawn_matters_where_there_is_some() -> None:
+    assert "dropout" not in identity(CONFIG)["versions"]
+    assert identity(changed("model.dropout", 0.1))["versions"]["dropout"] == 1

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lightning_modules.attention import attend_on_cpu
 from lightning_modules.initialisation import initialise
@@ -201,7 +202,8 @@ def test_initial_scales_are_as_configured() -> None:
 
 
 @pytest.mark.parametrize("masked", [None, "causal", "padded", "bias"])
-def test_attention_with_dropout_is_pytorchs_bit_for_bit(masked: str | None) -> None:
+def test_attention_on_a_cpu_is_pytorchs_bit_for_bit(masked: str | None) -> None:
+    """Beside its plain kernel, which is what it takes with dropout or a trained bias."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = (
         torch.randn(4, LENGTH, 2, 8, generator=generator).transpose(1, 2).requires_grad_()
@@ -217,13 +219,11 @@ def test_attention_with_dropout_is_pytorchs_bit_for_bit(masked: str | None) -> N
     bias = torch.randn(1, 2, LENGTH, LENGTH, generator=generator) if masked == "bias" else None
     results = []
     for attend in (
-        lambda: attend_on_cpu(q, k, v, bias=bias, mask=mask, dropout=0.3),
-        lambda: F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask if bias is None else bias, dropout_p=0.3
-        ),
+        lambda: attend_on_cpu(q, k, v, bias=bias, mask=mask, dropout=0.0),
+        lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask if bias is None else bias),
     ):
-        torch.manual_seed(5)
-        y = attend()
+        with sdpa_kernel(SDPBackend.MATH):
+            y = attend()
         results.append((y, *torch.autograd.grad(y.square().sum(), (q, k, v))))
     ours, theirs = results
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
