@@ -7,7 +7,7 @@ python -m benchmarks pretraining         a pre-training step beside transformers
 python -m benchmarks positions           a step with each position encoding, beside none
 python -m benchmarks corpus              building an epoch of pre-training, batches, tokenising
 python -m benchmarks microworld          what a bag of words scores on its tasks
-python -m benchmarks minilm --data DIR   real weights on MRPC, beside a plain transformers loop
+python -m benchmarks minilm --data DIR   real weights on GLUE, beside a plain transformers loop
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
 python -m benchmarks collect             seconds to read 10, 100, 1,000 runs from each source
 """
@@ -39,8 +39,11 @@ def main(arguments: list[str]) -> int:
     commands.add_parser("microworld", help="what a bag of words scores on microworld's tasks")
     collect = commands.add_parser("collect", help="seconds to read runs from each source")
     collect.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
-    minilm = commands.add_parser("minilm", help="real weights on MRPC beside a plain loop")
-    minilm.add_argument("--data", default="data", help="holds glue/MRPC/")
+    minilm = commands.add_parser("minilm", help="real weights on GLUE beside a plain loop")
+    minilm.add_argument("--data", default="data", help="holds glue/MRPC/, glue/SST-2/")
+    minilm.add_argument("--task", default="mrpc", choices=["mrpc", "sst2"])
+    minilm.add_argument("--train-size", type=int, help="examples (default: all)")
+    minilm.add_argument("--loop", choices=["ours", "plain"], help="one alone (default: both)")
     minilm.add_argument("--seeds", type=int, default=3)
     minilm.add_argument("--minutes", type=float, default=600, help="then stop; go on another time")
     minilm.add_argument("--out", default="runs/minilm", help="where it goes on from")
@@ -82,6 +85,9 @@ def main(arguments: list[str]) -> int:
 
         minilm_benchmark.main(
             data=options.data,
+            name=options.task,
+            train_size=options.train_size,
+            loops=(options.loop,) if options.loop else minilm_benchmark.LOOPS,
             seeds=options.seeds,
             minutes=options.minutes,
             out=options.out,

