@@ -79,5 +79,6 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
             f"{len(absent)} of the study's claims left out, as the plan lacks a cell of theirs: "
             f"{', '.join(absent)}."
         )
-    sentences += [f"{note}." for note in changed(plan["claims"], load_claims(plan["study"]))]
+    current = load_claims(plan.get("claims_file") or plan["study"])
+    sentences += [f"{note}." for note in changed(plan["claims"], current)]
     return sentences

@@ -65,7 +65,7 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
         return WITHOUT_PLAN[declared.rows](name, declared)
     words = {"level": f"{100 * (1 - ALPHA):g} %", "interval": interval_name(plan)}
     notes = [note.format(**words) for note in declared.notes]
-    columns = [c for c in declared.columns if not c.optional or _has_runs(c, plan, frame)]
+    columns = [c for c in declared.columns if not c.optional or _is_told(c, declared, plan, frame)]
     declared = replace(declared, columns=columns)
     if declared.rows == "arms":
         chosen = arm_rows.of_arms(plan, declared.arms)
@@ -88,6 +88,21 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
         source=_source(plan, frame),
         violations=exact_facts.violations(frame),
     )
+
+
+def _is_told(
+    column: Column, declared: Declaration, plan: Mapping[str, Any], frame: pd.DataFrame
+) -> bool:
+    """Whether some run has the column's metric and some arm of the plan is at its place; of
+    published values, whether some arm of the plan was published."""
+    if "table" not in column.options:
+        where = column.options.get("where", {}).items()
+        cells = (run["factors"] for run in plan["runs"] if run["role"] == "cell")
+        has_arm = any(where <= levels.items() for levels in cells)
+        return has_arm and column.options["metric"] in frame
+    rows = published_table(column.options["table"]).rows.values()
+    arms = {arm for row in rows for arm in row.variants}
+    return any(run["factors"].get(declared.by) in arms for run in plan["runs"])
 
 
 def _published(name: str, declared: Declaration) -> Table:
@@ -126,13 +141,6 @@ def build_without_plan(name: str) -> Table:
     """A table that reads no run: of published values, or computed from formulas."""
     declared = load_table(name)
     return WITHOUT_PLAN[declared.rows](name, declared)
-
-
-def _has_runs(column: Column, plan: Mapping[str, Any], frame: pd.DataFrame) -> bool:
-    """Whether any run has the column's metric, and the plan any arm that it is about."""
-    where = column.options.get("where", {}).items()
-    cells = (run["factors"] for run in plan["runs"] if run["role"] == "cell")
-    return column.options["metric"] in frame and any(where <= levels.items() for levels in cells)
 
 
 def _cells(declared: Declaration, rows: Sequence[Any]) -> list[list[Cell]]:

@@ -17,10 +17,10 @@ from experiments.errors import UserError
 
 from . import cells, columns
 from .cells import column, measure
-from .columns import BLANK, Arm, Cell, number
+from .columns import BLANK, Arm, Cell, number, with_interval
 from .comparison import compare
 from .published import published_table
-from .statistics import Contrast
+from .statistics import Contrast, Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +110,18 @@ def mean(
     return Cell(text, {**cell.values, "n": n, "degenerate": num_degenerate})
 
 
+def perplexity(row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 1) -> Cell:
+    """exp of the mean loss (in nats) over seeds, with its 95 % interval; on A/A the ratio."""
+    arm = row.arm(where)
+    loss = columns.mean(arm, metric=metric).values
+    value, low, high = (math.exp(loss[key]) for key in ("", "low", "high"))
+    interval = None if math.isnan(low) else Interval(low, high)
+    if arm.further is None:
+        return with_interval(value, interval, digits=digits)
+    ratio = with_interval(value, interval, digits=2)
+    return Cell(f"×{ratio.text}", ratio.values)
+
+
 def difference(row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 3) -> Cell:
     """The variant's mean less the baseline's, with its 95 % interval; on A/A as `mean`.
 
@@ -174,5 +186,6 @@ def published(row: Variant, *, table: str, column: str, digits: int = 1) -> Cell
 
 
 VARIANT_KINDS: dict[str, Callable[..., Cell]] = {
-    kind.__name__: kind for kind in (variant, mean, difference, typical, degenerate, published)
+    kind.__name__: kind
+    for kind in (variant, mean, perplexity, difference, typical, degenerate, published)
 }

@@ -9,8 +9,10 @@ profiles:
     title: "two digits ..."     # stands above every table
     seeds: 5
     overrides: [data.digits=2]  # of every arm
-    arms:                       # grids: the product of the listed levels
+    arms:                       # grids: the product of the listed levels; a level that is a mapping
+                                # is several overrides that go together, its key a name and no more
       - {attention_mask: causal, position: [none, learned]}
+      - {size: [{model.num_layers: 1, model.hidden_size: 32}, {model.num_layers: 2}]}
     seconds_per_run: 30         # a first guess for `make plan`, before anything was measured; or
                                 # one a stage: {pretrain: 60, finetune: 10}
     aa: [{data.task: [a, b]}]   # the baseline's arms that are compared with themselves; default: it
@@ -78,13 +80,16 @@ def expand(grids: list[dict[str, Any]]) -> list[list[str]]:
     for grid in grids:
         levels = [value if isinstance(value, list) else [value] for value in grid.values()]
         for point in itertools.product(*levels):
-            arm = [
-                f"{key}={'null' if level is None else level}"
-                for key, level in zip(grid, point, strict=True)
-            ]
+            pairs = zip(grid, point, strict=True)
+            arm = [override for key, level in pairs for override in _overrides(key, level)]
             if arm not in arms:
                 arms.append(arm)
     return arms
+
+
+def _overrides(key: str, level: Any) -> list[str]:
+    together = level if isinstance(level, dict) else {key: level}
+    return [f"{name}={'null' if value is None else value}" for name, value in together.items()]
 
 
 def load(sweep: str, profile: str, *, seeds: int | None = None) -> Declaration:

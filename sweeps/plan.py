@@ -77,6 +77,7 @@ def make_plan(
         "seconds_per_run": declared.seconds_per_run,
         "runs": [planned(spec) for spec in runs.values()],
         "claims": claims,
+        "claims_file": declared.claims,
         "tables": declared.tables,
         "tune": declared.tune,
     }

@@ -15,6 +15,17 @@ def test_a_grid_is_the_product_of_its_levels_and_a_shared_point_is_one_arm() -> 
     assert expand([{"a": None}]) == [["a=null"]]  # as Hydra writes it
 
 
+def test_a_level_may_be_several_overrides_that_go_together() -> None:
+    grid = {"size": [{"a": 1, "b": 2}, {"a": 3, "b": 4}], "task": ["x", "y"]}
+    assert expand([grid]) == [
+        ["a=1", "b=2", "task=x"],
+        ["a=1", "b=2", "task=y"],
+        ["a=3", "b=4", "task=x"],
+        ["a=3", "b=4", "task=y"],
+    ]
+    assert expand([{"size": {"a": 1, "b": 2}}]) == [["a=1", "b=2"]]
+
+
 def test_the_symmetry_study_declares_its_profiles() -> None:
     quick = load("symmetry", "quick")
     assert "symmetry" in names()
