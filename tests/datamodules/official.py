@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import json
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,15 @@ def write_glue(data_dir: Path, task: str, *, train: int = 20, dev: int = 6) -> P
         text = tsv(rows, header(task))
         (folder / f"{name}.tsv").write_text(text, encoding="utf-8", newline="")
     return folder
+
+
+def write_corpus(path: Path, *, num_documents: int = 50) -> None:
+    """Documents of four sentences, a JSON object a line, compressed where the name ends so."""
+    documents = [range(begin, begin + 4) for begin in range(0, 4 * num_documents, 4)]
+    texts = ["\n".join(sentence(i).capitalize() for i in document) for document in documents]
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bz2.compress(lines) if path.suffix == ".bz2" else lines)
 
 
 def write_vocabulary(data_dir: Path) -> str:

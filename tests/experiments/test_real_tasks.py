@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from tests.datamodules.official import (
     blimp_line,
     sentence,
     squad,
+    write_corpus,
     write_glue,
     write_vocabulary,
 )
@@ -36,10 +36,7 @@ PRETRAINING = [
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    with (folder / "corpus.jsonl").open("w", encoding="utf-8") as file:
-        for begin in range(0, 200, 4):
-            text = "\n".join(sentence(i).capitalize() for i in range(begin, begin + 4))
-            file.write(json.dumps({"text": text}) + "\n")
+    write_corpus(folder / "corpus.jsonl")
     write_vocabulary(folder)
     for task in ("mrpc", "stsb", "rte"):
         write_glue(folder, task)
