@@ -79,6 +79,7 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
             f"{len(absent)} of the study's claims left out, as the plan lacks a cell of theirs: "
             f"{', '.join(absent)}."
         )
+    # A plan that does not say was made when a study had one file of claims.
     current = load_claims(plan.get("claims_file") or plan["study"])
     sentences += [f"{note}." for note in changed(plan["claims"], current)]
     return sentences

@@ -137,6 +137,21 @@ def difference(row: Variant, *, metric: str, where: Mapping[str, Any], digits: i
     return columns.difference(_contrast(row, ids, name), digits=digits)
 
 
+def between(
+    row: Variant,
+    *,
+    metric: str,
+    where: Mapping[str, Any],
+    less: Mapping[str, Any],
+    digits: int = 3,
+) -> Cell:
+    """The mean at `where` less that at `less`, two arms of the row's level, as `difference`."""
+    if row.is_against_itself:
+        return Cell("")
+    ids = [row.ids(where), row.ids(less)]
+    return columns.difference(_contrast(row, ids, metric.removeprefix("metrics.")), digits=digits)
+
+
 def _contrast(row: Variant, ids: list[set[str]], metric: str) -> Contrast:
     ours, base = (measure(cells.rows_of(row.frame, cell), metric) for cell in ids)
     paired = all(ids) and cells.share_parents(row.plan, ids)
@@ -187,5 +202,8 @@ def published(row: Variant, *, table: str, column: str, digits: int = 1) -> Cell
 
 VARIANT_KINDS: dict[str, Callable[..., Cell]] = {
     kind.__name__: kind
-    for kind in (variant, mean, perplexity, difference, typical, degenerate, published)
+    for kind in (
+        *(variant, mean, perplexity, difference, between),
+        *(typical, degenerate, published),
+    )
 }

@@ -150,12 +150,20 @@ class PretrainingConfig:
     """What the parents have in common: their experiment, further overrides and their seed (null:
     the run's own). A parent shares the run's model and position encoding as well, but for those
     that `own` leaves to its experiment and recipe: a context is extended by another encoding than
-    the parent was trained with."""
+    the parent was trained with.
+
+    step: at which of their steps the run starts, of parents that do not say (null: the last); a
+    parent with a steps_factor is read at as many times it. decayed: false reads the weights that
+    the whole pre-training keeps there, at the learning rate it has by then; true those of another
+    pre-training, whose own schedule ends there.
+    """
 
     experiment: str = ""
     own: list[str] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
     seed: int | None = None
+    step: int | None = None
+    decayed: bool = False
 
 
 @dataclass

@@ -7,7 +7,8 @@
 composes the parent's config from the experiment, its recipe and the common overrides, with the
 model, the position encoding and the seed of the run itself (`own: [position]` leaves the position
 encoding to the recipe). It is a run like any other: whoever asks for it first trains it, and
-everyone else finds it.
+everyone else finds it. `pretraining.step` starts from it as it was at that step, and with
+`pretraining.decayed` from one that ends there.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ def with_parents(config: dict[str, Any]) -> dict[str, Any]:
             _import(parent, config)
             continue
         made = parent_config(config, parent)
-        kept = kept_steps(made["trainer"]["max_steps"], keep=made["runtime"]["keep_weights"])
+        last, step = made["trainer"]["max_steps"], config["pretraining"]["step"]
+        kept = kept_steps(last, keep=made["runtime"]["keep_weights"])
         if parent["step"] is None:
-            parent["step"] = made["trainer"]["max_steps"]
+            parent["step"] = last if step is None else round(step * parent["steps_factor"])
         if parent["step"] not in kept:
             raise UserError(
                 f"parents: step={parent['step']} is not among the steps at which the pre-training "
@@ -79,8 +81,14 @@ def parent_config(config: dict[str, Any], parent: dict[str, Any]) -> dict[str, A
         *pretraining["overrides"],
     )
     made = _composed(pretraining["experiment"], overrides)
-    if parent["steps_factor"] != 1:
-        steps = round(made["trainer"]["max_steps"] * parent["steps_factor"])
+    budget = pretraining["step"] if pretraining["decayed"] else made["trainer"]["max_steps"]
+    if budget is None:
+        raise UserError(
+            "pretraining.decayed=true ends the parents' schedule at pretraining.step, which is not "
+            "given: type pretraining.step=<int>"
+        )
+    steps = round(budget * parent["steps_factor"])
+    if steps != made["trainer"]["max_steps"]:
         overrides = (*overrides, f"trainer.max_steps={steps}")
         made = _composed(pretraining["experiment"], overrides)
     for name in pretraining["own"]:

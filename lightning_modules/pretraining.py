@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from lightning_modules.base import AblationModule, Batch
+from lightning_modules.finetuning import load_part
 from lightning_modules.heads.language_model import LanguageModelHead
 from lightning_modules.heads.pooler import Pooler
 from lightning_modules.initialisation import initialise
@@ -68,6 +69,19 @@ class PretrainingModule(AblationModule):
         for name, part in self.named_children():
             if name != "model":
                 initialise(part, seed_for=seed_for, std=head_std, prefix=f"{name}.")
+
+    def start_from(self, states: list[dict[str, torch.Tensor]]) -> None:
+        """Take the parent's encoder and heads, to go on, or to be scored at a step of its weights.
+
+        Raises ValueError for several parents, or where the weights are of another model.
+        """
+        if len(states) != 1:
+            raise ValueError(
+                f"pre-training goes on from one model, and this arm has {len(states)}: choose "
+                "another arm"
+            )
+        for name, part in self.named_children():
+            load_part(part, states[0], f"{name}.")
 
     def exported_state(self) -> dict[str, torch.Tensor]:
         """What a later stage may load: `model.*`, `head.*` and, with nsp, `pooler.*` and

@@ -1,7 +1,8 @@
 """A study's figures, as PNG and SVG. Each study has a module here: `analysis/figures/<study>.py`.
 
-It declares FIGURES: a name for each function of (plan, frame) that draws one. A study
-without a module has no figures.
+It declares FIGURES: a name for each function of (plan, frame) that draws one. A sweep that shows
+something else has a module of its own, `analysis/figures/<sweep>.py`, which then replaces the
+study's. A study without a module has no figures.
 
     files = write_figures(plan, plan_frame(plan, "results"), Path("reports/figures"))
 """
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
     Draw = Callable[[Mapping[str, Any], pd.DataFrame], Figure]
 
 
-def figures_of(study: str) -> dict[str, Draw]:
-    """What the study declares, by name."""
-    module = f"{__name__}.{study}"
-    if importlib.util.find_spec(module) is None:
-        return {}
-    return importlib.import_module(module).FIGURES
+def figures_of(plan: Mapping[str, Any]) -> dict[str, Draw]:
+    """What the plan's sweep declares, or else its study, by name."""
+    for name in (plan["sweep"], plan["study"]):
+        module = f"{__name__}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            return importlib.import_module(module).FIGURES
+    return {}
 
 
 def write_figures(plan: Mapping[str, Any], frame: pd.DataFrame, folder: Path) -> list[Path]:
-    """Writes <sweep>_<figure>.{png,svg} for each of the study's figures; returns the files.
+    """Writes <sweep>_<figure>.{png,svg} for each of the plan's figures; returns the files.
 
     A plan without a finished run has none.
     """
@@ -41,7 +43,7 @@ def write_figures(plan: Mapping[str, Any], frame: pd.DataFrame, folder: Path) ->
         return []
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name in figures_of(plan["study"]):
+    for name in figures_of(plan):
         for suffix in ("png", "svg"):
             path = folder / f"{plan['sweep']}_{name}.{suffix}"
             path.write_bytes(image(name, plan, frame, suffix=suffix))
@@ -56,8 +58,8 @@ def image(
     *,
     suffix: str = "png",
 ) -> bytes:
-    """One figure of the plan's study as a file's bytes, without a date: equal runs, equal bytes."""
-    return drawn(lambda: figures_of(plan["study"])[name](plan, frame), suffix=suffix)
+    """One figure of the plan as a file's bytes, without a date: equal runs, equal bytes."""
+    return drawn(lambda: figures_of(plan)[name](plan, frame), suffix=suffix)
 
 
 def drawn(draw: Callable[[], Figure], *, suffix: str = "png") -> bytes:

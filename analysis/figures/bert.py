@@ -44,7 +44,9 @@ def scores(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
     panels[0].set_yticks(range(len(rows)), [str(row.level) for row in rows])
     panels[0].set_ylim(len(rows) - 0.5, -0.5)
     figure.suptitle(
-        "Microworld (synthetic): scores over pre-training seeds, means with 95 % intervals",
+        # A title begins with the data, as in "microworld (synthetic); 3 layers x 64 ...".
+        f"{plan['title'].partition(';')[0]}: scores over pre-training seeds, means with 95 % "
+        "intervals",
         x=0.02,
         ha="left",
         size=10,

@@ -5,17 +5,16 @@ The maps are computed from formulas (encoding_maps.py), whatever the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import arm_rows
-from ..cells import measure
 from ..columns import Arm
 from ..declaration import load_table
-from ..statistics import ALPHA, contrast_of
 from .encoding_maps import MAPS
+from .lines import legend, line
 from .style import COLOURS, DASHES
 
 if TYPE_CHECKING:
@@ -37,12 +36,12 @@ def lengths(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
     for panel, (metric, title) in zip(panels, titles.items(), strict=True):
         for i, arm in enumerate(finished):
             name = str(arm.factors["position"])
-            points = [(times, arm, f"{metric}_x{times}") for times in MULTIPLES]
+            points = [(times, arm.runs, f"{metric}_x{times}") for times in MULTIPLES]
             dash = DASHES[i // len(COLOURS) % len(DASHES)]
-            _line(panel, points, place=i, label=name, linestyle=dash)
+            line(panel, points, place=i, label=name, linestyle=dash)
         _axes(panel, title, "evaluated length, multiples of the trained one")
     panels[0].set_ylabel("nats per byte")
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
 
 
@@ -65,15 +64,15 @@ def extension(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
                     if (arm.factors["method"], arm.factors["steps"]) == (method, count)
                 ]
                 points = [
-                    (factor, arm, f"loss_x{factor:g}" if extended else "loss_x1")
+                    (factor, arm.runs, f"loss_x{factor:g}" if extended else "loss_x1")
                     for arm in sorted(arms, key=lambda arm: arm.factors["factor"])
                     for factor in [arm.factors["factor"]]
                 ]
                 name = f"{method}, {count:,} steps" if len(steps) > 1 else str(method)
-                _line(panel, points, place=methods.index(method), label=name, linestyle=dash)
+                line(panel, points, place=methods.index(method), label=name, linestyle=dash)
         _axes(panel, "At the extended length" if extended else "At the trained length", "factor s")
     panels[0].set_ylabel("nats per byte")
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
 
 
@@ -81,29 +80,6 @@ def _finished(table: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> list[
     """The arms that a table shows, as far as they are finished."""
     chosen = arm_rows.of_arms(plan, load_table(table).arms)
     return [arm for arm in arm_rows.arms(chosen, frame) if len(arm.runs)]
-
-
-def _line(
-    panel: Axes,
-    points: Sequence[tuple[float, Arm, str]],
-    *,
-    place: int,
-    label: str,
-    linestyle: Any = "-",
-) -> None:
-    """Means over seeds with their intervals, at each (x, arm, metric) that was measured."""
-    colour = COLOURS[place % len(COLOURS)]
-    drawn = []
-    for x, arm, metric in points:
-        measured = measure(arm.runs, metric)
-        if len(measured.values):
-            contrast = contrast_of([measured.groups], weights=[1])
-            drawn.append((x, contrast.estimate))
-            if interval := contrast.interval(1 - ALPHA):
-                panel.plot((x, x), interval, color=colour, linewidth=0.9, alpha=0.6)
-    if drawn:
-        xs, ys = zip(*drawn, strict=True)
-        panel.plot(xs, ys, "o", ms=3.5, color=colour, linestyle=linestyle, lw=1.4, label=label)
 
 
 def _axes(panel: Axes, title: str, name: str) -> None:
@@ -115,12 +91,6 @@ def _axes(panel: Axes, title: str, name: str) -> None:
     panel.set_title(title, loc="left")
     panel.grid(color="#e4e7eb", linewidth=0.7)
     panel.set_axisbelow(True)
-
-
-def _legend(figure: Figure, panel: Axes) -> None:
-    handles, labels = panel.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside right center", frameon=False)
 
 
 def _computed(draw: Callable[[], Figure]) -> Callable[..., Figure]:

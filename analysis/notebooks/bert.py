@@ -27,7 +27,7 @@ from IPython.display import Image, Markdown, display
 from scipy import stats
 
 from analysis.cells import measure, planned, rows_of
-from analysis.figures import image
+from analysis.figures import figures_of, image
 from analysis.frame import load_plan, plan_frame
 from analysis.judgement import judge
 from analysis.published import published_table
@@ -80,9 +80,11 @@ stay in the means.
 
 # %%
 if len(scored):
+    others = [name for name in scored if name.startswith("factors.") and name != "factors.task"]
+    told = scored.astype(dict.fromkeys(others, object)).fillna(dict.fromkeys(others, ""))
     display(
-        scored.pivot_table(
-            index="factors.variant", columns="factors.task", values="metrics.score", sort=False
+        told.pivot_table(
+            index=others, columns="factors.task", values="metrics.score", sort=False
         ).round(3)
     )
     degenerate = scored[scored.get("metrics.degenerate", pd.Series(0.0, scored.index)) == 1]
@@ -125,10 +127,11 @@ for name in plan["tables"]:
 """
 ## Figure
 
-Each dot is a pre-training seed. Where the LTR rows fall behind on spans and not on the other tasks,
-it is the right-side context that they lack; + BiLSTM gives it back at fine-tuning only.
+A dot is a pre-training seed. Where the LTR rows fall behind on spans and not on the other tasks, it
+is the right-side context that they lack; + BiLSTM gives it back at fine-tuning only.
 """
 
 # %%
 if len(scored):
-    display(Image(image("scores", plan, frame)))
+    for name in figures_of(plan):
+        display(Image(image(name, plan, frame)))

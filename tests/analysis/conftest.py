@@ -174,6 +174,8 @@ class SyntheticBert:
         role: str = "cell",
         first_seed: int = 0,
         degenerate: Sequence[float] | None = None,
+        metric: str = "score",
+        **factors: Any,
     ) -> None:
         """One run per score, None unfinished; `parent` names the pre-training runs shared."""
         degenerate = degenerate or [0.0] * len(scores)
@@ -186,13 +188,13 @@ class SyntheticBert:
                 "stage": "finetune",
                 "seed": seed,
                 "role": role,
-                "factors": {"variant": variant, "task": task},
+                "factors": {"variant": variant, "task": task, **factors},
                 "parents": [f"{parent or variant}-{seed}"],
                 "config": {"pretraining": {"seed": seed}, "trainer": {"max_steps": 100}},
             }
             self.runs.append(run)
             if score is not None:
-                self.write(run, score=score, degenerate=is_degenerate)
+                self.write(run, **{metric: score, "degenerate": is_degenerate})
 
     def write(self, run: dict[str, Any], **metrics: float) -> None:
         folder = self.root / "bert" / run["run_id"]
@@ -205,7 +207,7 @@ class SyntheticBert:
             "provenance": {"git_commit": "abc", "numerics": {"device": "cpu"}},
         }
         (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
-        row = {"step": 100, "validation/score": metrics["score"]}
+        row = {"step": 100, "validation/score": metrics.get("score")}
         (folder / "history.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
         (folder / "DONE").touch()
 
@@ -216,7 +218,7 @@ class SyntheticBert:
             "sweep": "bert",
             "profile": "quick",
             "study": "bert",
-            "title": "two layers, width 64",
+            "title": "microworld (synthetic); two layers, width 64",
             "sources": "0123",
             "runs": self.runs,
             "claims": load_claims("bert"),

@@ -9,9 +9,13 @@ import pytest
 
 from analysis.claims import load_claims
 from analysis.declaration import load_table
+from analysis.published import published_table
+from lightning_modules.heads.layers import CHOICES
 
 ROOT = Path(__file__).resolve().parents[2]
+# `features` stands for the variants of Table 7, which has a sweep of its own.
 ARMS = {path.stem for path in (ROOT / "conf" / "arm").glob("*.yaml")} | {"bag_of_words"}
+ARMS -= {"features"}
 CLAIMS = {claim["id"]: claim for claim in load_claims("bert")}
 
 
@@ -54,6 +58,17 @@ def test_the_bilstm_interaction_is_a_difference_of_differences_on_spans_seed_by_
     assert {t["cell"]["task"] for t in claim["contrast"]} == {"spans"}
     assert claim["interaction"]
     assert claim["paired"]
+
+
+def test_table_7_names_every_choice_of_layers_and_its_published_value():
+    variants = {"bert", *(f"features_{choice}" for choice in CHOICES)}
+    columns = load_table("bert_features_table7").columns
+    assert set(columns[0].options["names"]) == variants
+    published = published_table("bert/table_7")
+    assert all(published.of_variant(name, "dev").number > 90 for name in variants)
+    cells = [t["cell"] for c in load_claims("bert_features") for t in c["contrast"]]
+    assert {cell["variant"] for cell in cells} <= variants
+    assert {cell["task"] for cell in cells} == {"ner"}
 
 
 @pytest.mark.parametrize("name", sorted(CLAIMS))

@@ -9,10 +9,14 @@ from analysis.figures.bert import scores
 from analysis.frame import plan_frame
 
 
-def test_a_study_declares_its_figures_and_one_without_any_has_none():
-    assert set(figures_of("symmetry")) == {"learning_curves", "heat_map"}
-    assert set(figures_of("bert")) == {"scores"}
-    assert figures_of("no_such_study") == {}
+def test_a_study_declares_its_figures_a_sweep_may_have_its_own_and_one_without_any_has_none():
+    def names(study: str, sweep: str) -> set[str]:
+        return set(figures_of({"study": study, "sweep": sweep}))
+
+    assert names("symmetry", "symmetry") == {"learning_curves", "heat_map"}
+    assert names("bert", "bert_text") == {"scores"}
+    assert names("bert", "bert_steps") == {"steps"}
+    assert names("no_such_study", "nor_sweep") == set()
 
 
 def test_the_scores_figure_has_a_panel_a_task_and_a_row_a_variant(bert):

@@ -41,7 +41,7 @@ def shown(plan_file: Path, root: Path, source: str):
     plan = load_plan(plan_file)
     plan, frame = with_choices(plan, plan_frame(plan, root, source=source))
     tables = [markdown(build_table(name, plan, frame)) for name in plan["tables"]]
-    return tables, [image(name, plan, frame) for name in figures_of(plan["study"])]
+    return tables, [image(name, plan, frame) for name in figures_of(plan)]
 
 
 @pytest.mark.parametrize("plan_file", PUBLISHED, ids=lambda path: path.stem)
@@ -106,7 +106,7 @@ def test_the_positions_claim_worked_out_by_hand_is_the_tables(positions, capsys,
     assert "difference 1.240000" in text
     assert "in the table 1.240000" in text
     assert "verdict: agrees" in text
-    assert drawn == list(figures_of("positions"))
+    assert drawn == list(figures_of(positions.plan))
     assert "There are no results yet" not in text
 
 

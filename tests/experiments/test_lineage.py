@@ -90,6 +90,46 @@ def test_a_step_without_weights_is_refused_with_the_steps_that_have_them() -> No
     assert config["parents"][0]["step"] == 800
 
 
+def test_a_step_of_the_pretraining_is_the_same_run_at_other_weights() -> None:
+    last, early = (compose([*BASE, *said]) for said in ([], ["pretraining.step=400"]))
+    assert early["parents"][0] == last["parents"][0] | {"step": 400}
+    assert run_id(early) != run_id(last)
+    assert arm_id(early) != arm_id(last)
+    told = compose([*BASE, "pretraining.step=1600"])
+    assert run_id(told) == run_id(last)
+    with pytest.raises(UserError, match=r"step=7 is not among .* \(50, .*1600\)"):
+        compose([*BASE, "pretraining.step=7"])
+
+
+def test_a_decayed_step_is_the_end_of_another_pretraining() -> None:
+    decayed = [*BASE, "pretraining.step=70", "pretraining.decayed=true"]
+    config = compose(decayed)
+    alone = compose(["experiment=bert_pretrain", "trainer.max_steps=70"])
+    (parent,) = config["parents"]
+    assert (parent["run_id"], parent["step"]) == (run_id(alone), 70)
+    assert next(parent_configs(config))["optimizer"]["warmup_steps"] == 7
+    whole = compose([*BASE, "pretraining.step=1600", "pretraining.decayed=true"])
+    assert run_id(whole) == run_id(compose(BASE))
+    assert with_seed(config, 3)["parents"][0]["step"] == 70
+    with pytest.raises(UserError, match=r"which is not given: type pretraining.step=<int>"):
+        compose([*BASE, "pretraining.decayed=true"])
+
+
+@pytest.mark.parametrize("decayed", ["true", "false"])
+def test_a_parent_of_twice_the_tokens_is_read_at_twice_the_step(decayed: str) -> None:
+    said = ["arm=bert_twice", "pretraining.step=400", f"pretraining.decayed={decayed}"]
+    config = compose([*BASE, *said])
+    (parent,) = parent_configs(config)
+    assert config["parents"][0]["step"] == 800
+    assert parent["trainer"]["max_steps"] == (800 if decayed == "true" else 3200)
+
+
+def test_a_step_that_a_parent_names_itself_stays() -> None:
+    own = "parents=[{recipe: ['objective=bert'], step: 800}]"
+    config = compose([*BASE, own, "pretraining.step=400"])
+    assert config["parents"][0]["step"] == 800
+
+
 def test_parents_need_the_experiment_that_trains_them() -> None:
     with pytest.raises(UserError, match=r"type pretraining.experiment=<name>"):
         compose([*BASE, "pretraining.experiment=''"])

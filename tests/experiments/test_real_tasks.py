@@ -193,6 +193,22 @@ def test_minimal_pairs_are_scored_as_pretraining_left_the_model(
     assert "score" not in metrics
 
 
+@pytest.mark.parametrize("objective", ["bert", "ltr"])
+def test_held_out_loss_is_measured_at_a_step_of_a_pretraining(
+    data_dir: Path, objective: str
+) -> None:
+    given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
+    corpus = [*PRETRAINING[:4], *PRETRAINING[5:], "data.vocab_size=120", "module=pretraining"]
+    arm = [f"arm={objective}", f"objective={objective}", "trainer.max_steps=0"]
+    scored = [
+        trained([*given, *corpus, *arm, f"pretraining.step={step}"])["metrics"] for step in (3, 6)
+    ]
+    (parent,) = parent_configs(compose([*given, *corpus, *arm]))
+    folder = data_dir / "runs/bert" / run_id(parent)
+    whole = json.loads((folder / "result.json").read_text(encoding="utf-8"))["metrics"]
+    assert scored[1]["token_loss"] == whole["token_loss"] != scored[0]["token_loss"]
+
+
 def test_two_models_have_no_likelihood_in_common(data_dir: Path) -> None:
     given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
     refused = spec_of([*given, *PAIRS, "arm=ltr_rtl"])

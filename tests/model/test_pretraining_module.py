@@ -180,3 +180,22 @@ def test_an_output_embedding_that_would_never_train_is_refused() -> None:
     with pytest.raises(ValueError, match=r"type model\.tie_embeddings=true"):
         make(tie_embeddings=False)
     assert make(output=False).exported_state().keys() == make().exported_state().keys()
+
+
+@pytest.mark.parametrize("nsp", [True, False])
+def test_it_goes_on_from_a_parents_encoder_and_heads(nsp: bool) -> None:
+    parent, child = make(nsp=nsp), make(nsp=nsp)
+    with torch.no_grad():
+        for parameter in parent.parameters():
+            parameter.add_(0.1)
+    assert child.evaluate([batch()]) != parent.evaluate([batch()])
+    child.start_from([parent.exported_state()])
+    assert child.evaluate([batch()]) == parent.evaluate([batch()])
+
+
+def test_it_goes_on_from_one_model_of_its_own_objective_alone() -> None:
+    state = make(nsp=False).exported_state()
+    with pytest.raises(ValueError, match="this arm has 2: choose another arm"):
+        make(nsp=False).start_from([state, state])
+    with pytest.raises(ValueError, match=r"the parent's pooler.dense.weight is missing"):
+        make(nsp=True).start_from([state])

@@ -1,0 +1,156 @@
+"""What BERT's sweeps on real text plan: arms share the parents they should and differ in one thing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.compose import compose
+from experiments.identity import identity, run_id
+from experiments.lineage import parent_configs
+from sweeps.declaration import load
+from sweeps.plan import Plan, make_plan
+from tests.datamodules.official import sentence, write_glue
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many examples as the sweeps ask for; the text is never read here, only its contents."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("corpus", "vocab", "conll2003"):
+        (folder / name).mkdir()
+    line = json.dumps({"text": sentence(1)}) + "\n"
+    (folder / "corpus/enwiki_subset.jsonl.bz2").write_text(line, encoding="utf-8")
+    (folder / "vocab/bert-base-uncased-vocab.txt").write_text("[PAD]\n", encoding="utf-8")
+    write_glue(folder, "mnli", train=4400, dev=3100)
+    for part, count in (("train", 4600), ("testa", 5)):
+        words = "".join(f"w{i} NN I-NP O\n\n" for i in range(count))
+        (folder / f"conll2003/eng.{part}").write_text(words, encoding="utf-8")
+    return folder
+
+
+def planned(sweep: str, profile: str, data_dir: Path) -> Plan:
+    return make_plan(load(sweep, profile, seeds=2), common=[f"paths.data={data_dir}"], claims=[])
+
+
+def cells(plan: Plan) -> list[dict[str, Any]]:
+    return [run for run in plan["runs"] if run["role"] == "cell"]
+
+
+def differences(one: Any, other: Any, path: str = "") -> set[str]:
+    """The dotted keys in which two nested mappings differ."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return {d for key in one for d in differences(one[key], other[key], f"{path}.{key}")}
+    return set() if one == other else {path[1:]}
+
+
+PROFILES = ["cpu", "gpu", "paper"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_table_7_is_one_pretraining_a_seed_with_a_cased_vocabulary(
+    profile: str, data_dir: Path
+) -> None:
+    plan = planned("bert_features", profile, data_dir)
+    parents = {
+        (run["config"]["pretraining"]["seed"], run["parents"][0]["run_id"]) for run in cells(plan)
+    }
+    assert {seed for seed, _ in parents} == {0, 1}
+    assert len(parents) == 2
+    by_id = {run["run_id"]: run for run in plan["runs"]}
+    assert not any(by_id[parent]["config"]["data"]["lowercase"] for _, parent in parents)
+    assert all(run["config"]["data"]["test_part"] == "testa" for run in cells(plan))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_table_7s_features_differ_in_the_layers_that_are_read_and_in_nothing_else(
+    profile: str, data_dir: Path
+) -> None:
+    plan = planned("bert_features", profile, data_dir)
+    first = {run["variant"]: identity(run["config"]) for run in cells(plan) if run["seed"] == 0}
+    tuned = first.pop("bert")
+    assert not tuned["module"]["frozen"]
+    layers = ["embeddings", "second_to_last", "last", "sum_last_four", "concat_last_four"]
+    # Of 4 layers, the last four are all.
+    layers += ["sum_all"] if tuned["model"]["num_layers"] > 4 else []
+    assert list(first) == [f"features_{name}" for name in layers]
+    last = first["features_last"]
+    for name, features in first.items():
+        assert differences(features, last) <= {"module.layers"}
+        assert features["module"]["layers"] == name.removeprefix("features_")
+        assert features["module"]["frozen"]
+        assert features["module"]["bilstm_layers"] == 2
+        assert features["module"]["bilstm_size"] == features["model"]["hidden_size"]
+    assert differences(last, tuned) == {
+        *("module.frozen", "module.bilstm_layers", "module.bilstm_size"),
+        "optimizer.lr",
+    }
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_figure_5_reads_kept_weights_from_one_run_and_decayed_ones_from_their_own(
+    profile: str, data_dir: Path
+) -> None:
+    plan = planned("bert_steps", profile, data_dir)
+    by_id = {run["run_id"]: run for run in plan["runs"]}
+    whole: dict[tuple[str, int], set[str]] = {}
+    for run in cells(plan):
+        (parent,) = run["parents"]
+        factors, steps = run["factors"], by_id[parent["run_id"]]["config"]["trainer"]["max_steps"]
+        assert parent["step"] == factors["step"]
+        assert by_id[parent["run_id"]]["variant"] == factors["variant"]
+        if factors["decayed"]:
+            assert steps == factors["step"]
+        else:
+            whole.setdefault((factors["variant"], run["seed"]), set()).add(parent["run_id"])
+    assert whole.keys() == {("bert", 0), ("bert", 1), ("ltr", 0), ("ltr", 1)}
+    assert all(len(parents) == 1 for parents in whole.values())
+    longest = {by_id[p]["config"]["trainer"]["max_steps"] for ids in whole.values() for p in ids}
+    assert longest == {max(run["factors"]["step"] for run in cells(plan))}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_figure_5s_points_of_one_variant_differ_in_the_weights_that_they_start_from_alone(
+    profile: str, data_dir: Path
+) -> None:
+    plan = planned("bert_steps", profile, data_dir)
+    arms: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in cells(plan):
+        if run["seed"] == 0:
+            key = (run["factors"]["variant"], run["factors"]["task"])
+            arms.setdefault(key, []).append(identity(run["config"]))
+    assert len(arms) == 4
+    starts = []
+    for points in arms.values():
+        assert len(points) == 5
+        assert all(differences(point, points[0]) <= {"parents"} for point in points)
+        starts.append(sorted((p["parents"][0]["run_id"], p["parents"][0]["step"]) for p in points))
+    # MNLI and the held-out loss are measured on the same weights.
+    assert sorted(starts[:2]) == sorted(starts[2:])
+
+
+@pytest.mark.parametrize("objective", ["bert", "ltr"])
+def test_figure_5s_whole_pretrainings_are_those_of_table_5(objective: str, data_dir: Path) -> None:
+    plan = planned("bert_steps", "cpu", data_dir)
+    recipe = ["experiment=bert_text_pretrain", f"objective={objective}", f"paths.data={data_dir}"]
+    alone = compose(recipe)
+    (found,) = [run for run in plan["runs"] if run["run_id"] == run_id(alone)]
+    assert found["role"] == "parent"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_held_out_loss_is_scored_on_what_the_pretraining_was_tested_on(
+    profile: str, data_dir: Path
+) -> None:
+    plan = planned("bert_steps", profile, data_dir)
+    scored = [run for run in cells(plan) if run["factors"]["task"] == "corpus"]
+    assert scored
+    for run in scored:
+        (parent,) = parent_configs(run["config"])
+        assert run["config"]["trainer"]["max_steps"] == 0
+        mine, theirs = run["config"]["data"], parent["data"]
+        assert differences(mine, theirs) <= {"batch_size"}
+        assert run["config"]["module"] == parent["module"]
