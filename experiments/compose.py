@@ -209,6 +209,11 @@ def factor_levels(config: dict[str, Any]) -> dict[str, Any]:
         name, _, path = factor.rpartition("=")
         value: Any = config
         for key in path.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise UserError(
+                    f"factors names {path}, and this run has no such key: type factors=[...] with "
+                    "those that it has"
+                )
             value = value[key]
         if path == "residual":
             value = residual_name(value, num_layers=config["model"]["num_layers"])

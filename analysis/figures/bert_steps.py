@@ -1,4 +1,4 @@
-"""BERT's Figure 5: MNLI and held-out loss by steps of pre-training, masked against left to right."""
+"""BERT's Figure 5: MNLI and held-out loss by steps of pre-training, masked LM and left to right."""
 
 from __future__ import annotations
 

@@ -99,6 +99,12 @@ def test_factor_levels_have_short_names() -> None:
     }
 
 
+def test_a_factor_that_a_run_does_not_have_is_said() -> None:
+    config = compose(["experiment=symmetry", "factors=[data.task]"])
+    with pytest.raises(UserError, match=r"factors names data.task, and this run has no such key"):
+        factor_levels(config)
+
+
 def test_composing_does_not_depend_on_the_working_directory(tmp_path, monkeypatch) -> None:
     expected = compose(BASE)
     monkeypatch.chdir(tmp_path)

@@ -199,6 +199,7 @@ def test_held_out_loss_is_measured_at_a_step_of_a_pretraining(
 ) -> None:
     given = [o for o in words(data_dir) if not o.startswith(("data", "data."))]
     corpus = [*PRETRAINING[:4], *PRETRAINING[5:], "data.vocab_size=120", "module=pretraining"]
+    given.append("factors=[variant]")
     arm = [f"arm={objective}", f"objective={objective}", "trainer.max_steps=0"]
     scored = [
         trained([*given, *corpus, *arm, f"pretraining.step={step}"])["metrics"] for step in (3, 6)

@@ -1,7 +1,8 @@
-"""What BERT's sweeps on real text plan: arms share the parents they should and differ in one thing."""
+"""BERT's sweeps on real text: arms share the parents they should and differ in one thing."""
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "corpus/enwiki_subset.jsonl.bz2").write_text(line, encoding="utf-8")
     (folder / "vocab/bert-base-uncased-vocab.txt").write_text("[PAD]\n", encoding="utf-8")
     write_glue(folder, "mnli", train=4400, dev=3100)
+    write_glue(folder, "mrpc", train=400)  # of the experiment as it stands
     for part, count in (("train", 4600), ("testa", 5)):
         words = "".join(f"w{i} NN I-NP O\n\n" for i in range(count))
         (folder / f"conll2003/eng.{part}").write_text(words, encoding="utf-8")
     return folder
 
 
+@functools.cache
 def planned(sweep: str, profile: str, data_dir: Path) -> Plan:
     return make_plan(load(sweep, profile, seeds=2), common=[f"paths.data={data_dir}"], claims=[])
 
