@@ -18,12 +18,12 @@ from tests.analysis.conftest import SyntheticBert
 NOISE = (-0.01, 0.0, 0.01)
 # (kept, decayed) at each step; at the last step both are the kept run.
 SCORES: dict[tuple[str, int], tuple[float, float | None]] = {
-    ("bert", 125): (0.36, 0.37),
-    ("bert", 500): (0.40, 0.43),
-    ("bert", 2000): (0.50, None),
-    ("ltr", 125): (0.37, 0.38),
-    ("ltr", 500): (0.46, 0.48),
-    ("ltr", 2000): (0.56, None),
+    ("bert", 200): (0.36, 0.37),
+    ("bert", 800): (0.40, 0.43),
+    ("bert", 3200): (0.50, None),
+    ("ltr", 200): (0.37, 0.38),
+    ("ltr", 800): (0.46, 0.48),
+    ("ltr", 3200): (0.56, None),
 }
 
 
@@ -38,7 +38,7 @@ def steps(tmp_path) -> SyntheticBert:
             study.cell(variant, "mnli", [mean + e for e in NOISE], **arm)
             losses = [7 - 4 * (mean + e) for e in NOISE]
             study.cell(variant, "corpus", losses, metric="test_token_loss", **arm)
-    further = {"step": 2000, "decayed": False, "role": "aa", "first_seed": 3}
+    further = {"step": 3200, "decayed": False, "role": "aa", "first_seed": 3}
     study.cell("bert", "mnli", [0.51 + e for e in NOISE], **further)
     return study
 
@@ -52,7 +52,7 @@ def plan_of(study: SyntheticBert) -> dict[str, Any]:
 def test_a_row_is_a_step_with_both_kinds_of_weights_and_their_losses(steps):
     plan = plan_of(steps)
     table = build_table("bert_steps", plan, plan_frame(plan, steps.root))
-    assert [row[0].text for row in table.rows] == ["125", "500", "2000", "A/A: 2000"]
+    assert [row[0].text for row in table.rows] == ["200", "800", "3200", "A/A: 3200"]
     at = {column.key: i for i, column in enumerate(table.columns)}
 
     def values(key: str) -> list[float]:
@@ -111,7 +111,7 @@ def test_the_figure_has_a_line_for_each_variant_and_kind_of_weights(steps):
             for name in ("masked LM", "left to right")
             for kind in ("weights of one run", "schedule ends at the step")
         }
-        assert all(list(line.get_xdata()) == [125, 500, 2000] for line in lines.values())
+        assert all(list(line.get_xdata()) == [200, 800, 3200] for line in lines.values())
         assert panel.get_xscale() == "log"
     decayed = next(
         line for line in scores.lines if line.get_label() == "masked LM, schedule ends at the step"
