@@ -80,7 +80,8 @@ stay in the means.
 
 # %%
 if len(scored):
-    others = [name for name in scored if name.startswith("factors.") and name != "factors.task"]
+    others = [name for name in map(str, scored) if name.startswith("factors.")]
+    others.remove("factors.task")
     told = scored.astype(dict.fromkeys(others, object)).fillna(dict.fromkeys(others, ""))
     display(
         told.pivot_table(
