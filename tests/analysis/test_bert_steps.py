@@ -72,10 +72,10 @@ def test_the_early_lead_is_judged_and_the_late_one_is_not_comparable(steps):
     plan = plan_of(steps)
     verdicts = {j.claim["id"]: j.verdict for j in judge(plan, plan_frame(plan, steps.root))}
     assert verdicts == {
-        "ltr_leads_at_8m_tokens": "agrees",
-        "ltr_leads_at_2m_tokens_kept": "agrees",
-        "ltr_leads_at_2m_tokens_decayed": "agrees",
-        "mlm_leads_at_8m_tokens": "not comparable",
+        "ltr_leads_at_13m_tokens": "agrees",
+        "ltr_leads_at_3m_tokens_kept": "agrees",
+        "ltr_leads_at_3m_tokens_decayed": "agrees",
+        "mlm_leads_at_13m_tokens": "not comparable",
     }
 
 
@@ -86,7 +86,7 @@ def test_a_plans_claims_are_compared_with_the_file_that_they_are_from(steps):
     plan["claims"] = [claim | {"delta": 0.05} for claim in plan["claims"][:1]] + plan["claims"][1:]
     changed = claim_rows.notes(plan)[1:]
     assert len(changed) == 1
-    assert changed[0].startswith("claim ltr_leads_at_8m_tokens was changed after the data (delta)")
+    assert changed[0].startswith("claim ltr_leads_at_13m_tokens was changed after the data (delta)")
 
 
 def test_every_claim_names_a_step_that_one_profile_has_and_a_point_of_the_figure():

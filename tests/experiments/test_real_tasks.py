@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from experiments.errors import UserError
 from experiments.identity import run_id
 from experiments.lineage import parent_configs
 from experiments.run import bring_to_end, folder_of, spec_of
-from experiments.store import State
+from experiments.store import RunFolder, State
 from experiments.weights import load_vocabulary
 from tests.datamodules.official import (
     VOCABULARY,
@@ -206,8 +205,7 @@ def test_held_out_loss_is_measured_at_a_step_of_a_pretraining(
         trained([*given, *corpus, *arm, f"pretraining.step={step}"])["metrics"] for step in (3, 6)
     ]
     (parent,) = parent_configs(compose([*given, *corpus, *arm]))
-    folder = data_dir / "runs/bert" / run_id(parent)
-    whole = json.loads((folder / "result.json").read_text(encoding="utf-8"))["metrics"]
+    whole = RunFolder(data_dir / "runs/bert" / run_id(parent)).result()["metrics"]
     assert scored[1]["token_loss"] == whole["token_loss"] != scored[0]["token_loss"]
 
 
