@@ -14,6 +14,16 @@ from analysis.claims import load_claims
 from tests.analysis.position_runs import SyntheticPositions, small_study
 
 BUDGET = 6000
+STEP_NOISE = (-0.01, 0.0, 0.01)
+# (kept, decayed) at each step; at the last step both are the kept run.
+STEP_SCORES: dict[tuple[str, int], tuple[float, float | None]] = {
+    ("bert", 200): (0.36, 0.37),
+    ("bert", 800): (0.40, 0.43),
+    ("bert", 3200): (0.50, None),
+    ("ltr", 200): (0.37, 0.38),
+    ("ltr", 800): (0.46, 0.48),
+    ("ltr", 3200): (0.56, None),
+}
 
 
 @dataclass
@@ -249,6 +259,23 @@ def bert(tmp_path: Path) -> SyntheticBert:
     for task in TASKS:
         mean = arms["bert"] if task == "spans" else 0.75
         study.cell("bert", task, [mean - e for e in noise], role="aa", first_seed=5)
+    return study
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> SyntheticBert:
+    """Figure 5 at made-up scores: left to right leads at each step, and more at the later ones."""
+    study = SyntheticBert(tmp_path / "steps")
+    for (variant, step), means in STEP_SCORES.items():
+        for decayed, mean in zip((False, True), means, strict=True):
+            if mean is None:
+                continue
+            arm: dict[str, Any] = {"step": step, "decayed": decayed}
+            study.cell(variant, "mnli", [mean + e for e in STEP_NOISE], **arm)
+            losses = [7 - 4 * (mean + e) for e in STEP_NOISE]
+            study.cell(variant, "corpus", losses, metric="test_token_loss", **arm)
+    further = {"step": 3200, "decayed": False, "role": "aa", "first_seed": 3}
+    study.cell("bert", "mnli", [0.51 + e for e in STEP_NOISE], **further)
     return study
 
 

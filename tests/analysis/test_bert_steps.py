@@ -15,33 +15,6 @@ from analysis.judgement import judge
 from analysis.table import build_table
 from tests.analysis.conftest import SyntheticBert
 
-NOISE = (-0.01, 0.0, 0.01)
-# (kept, decayed) at each step; at the last step both are the kept run.
-SCORES: dict[tuple[str, int], tuple[float, float | None]] = {
-    ("bert", 200): (0.36, 0.37),
-    ("bert", 800): (0.40, 0.43),
-    ("bert", 3200): (0.50, None),
-    ("ltr", 200): (0.37, 0.38),
-    ("ltr", 800): (0.46, 0.48),
-    ("ltr", 3200): (0.56, None),
-}
-
-
-@pytest.fixture
-def steps(tmp_path) -> SyntheticBert:
-    study = SyntheticBert(tmp_path / "runs")
-    for (variant, step), means in SCORES.items():
-        for decayed, mean in zip((False, True), means, strict=True):
-            if mean is None:
-                continue
-            arm: dict[str, Any] = {"step": step, "decayed": decayed}
-            study.cell(variant, "mnli", [mean + e for e in NOISE], **arm)
-            losses = [7 - 4 * (mean + e) for e in NOISE]
-            study.cell(variant, "corpus", losses, metric="test_token_loss", **arm)
-    further = {"step": 3200, "decayed": False, "role": "aa", "first_seed": 3}
-    study.cell("bert", "mnli", [0.51 + e for e in NOISE], **further)
-    return study
-
 
 def plan_of(study: SyntheticBert) -> dict[str, Any]:
     named = {"sweep": "bert_steps", "claims_file": "bert_steps"}

@@ -22,18 +22,22 @@ DOCUMENT = r"""\documentclass{article}
 """
 
 
-def tables(study):
-    """The declared tables of a study, from its synthetic runs."""
+BY_STEP = ("bert_steps",)  # wants runs with a factor that no other table's have
+
+
+def tables(study, *names):
+    """The declared tables of a study, or those named, from its synthetic runs."""
     plan = study.plan
     frame = plan_frame(plan, study.root)
-    names = [name for name in NAMES if name.startswith(plan["study"])]
-    return [build_table(name, plan, frame) for name in names]
+    own = [name for name in NAMES if name.startswith(plan["study"]) and name not in BY_STEP]
+    return [build_table(name, plan, frame) for name in names or own]
 
 
 @pytest.fixture
-def every_table(full_study, bert, positions):
+def every_table(full_study, bert, steps, positions):
     full_study.arm("reverse", exact=[0.9, 0.3], steps=[None] * 2, invariance=0.2)  # a violation
     built = [*tables(full_study), *tables(bert), *tables(positions)]
+    built += tables(steps, *BY_STEP)
     studies = {name.split("_")[0] for name in NAMES}
     assert studies == {"symmetry", "bert", "positions"}, (
         "give the new study's tables synthetic runs here"

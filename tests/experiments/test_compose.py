@@ -50,7 +50,7 @@ def test_a_mistake_is_answered_in_one_sentence(override: str, said: str) -> None
 
 
 def test_without_an_experiment_the_choices_are_named() -> None:
-    with pytest.raises(UserError, match="type experiment=<name>, one of bert, bert_pretrain, posi"):
+    with pytest.raises(UserError, match="one of bert, bert_pretrain, bert_text, "):
         compose(["seed=3"])
 
 

@@ -1,4 +1,4 @@
-"""Table 6's table: perplexities, published values of published sizes, a claims file of its own."""
+"""BERT's Tables 6 and 8: perplexities, published values, two approaches to one task, own claims."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def add(study: SyntheticBert, variant: str, role: str = "cell", gain: float = 0.
 
 
 def built(study: SyntheticBert, name: str) -> Table:
-    plan = {**study.plan, "claims": load_claims("bert_size"), "claims_file": "bert_size"}
+    file = "_".join(name.split("_")[:2])
+    plan = {**study.plan, "claims": load_claims(file), "claims_file": file}
     return build_table(name, plan, plan_frame(plan, study.root))
 
 
@@ -94,3 +95,37 @@ def test_a_sweep_with_a_claims_file_of_its_own_is_not_compared_with_the_studys(s
     assert float(rows_of(table)["loss_l4_h128_a2"]["estimate"]) == pytest.approx(0.1)
     assert not any("after the plan" in note for note in table.notes)
     assert any("loss_l24_h1024_a16" in note for note in table.notes)  # of another profile's sizes
+
+
+APPROACHES = {("mnli", "last"): 0.5, ("ner", "last"): 0.4, ("ner", "concat_last_four"): 0.3}
+
+
+@pytest.fixture
+def maskings(tmp_path) -> SyntheticBert:
+    """[MASK] alone costs features 0.1 and fine-tuning nothing."""
+    study = SyntheticBert(tmp_path / "runs")
+    for variant, role in [("m80_s10_r10", "cell"), ("m100_s0_r0", "cell"), ("m80_s10_r10", "aa")]:
+        for (task, layers), level in APPROACHES.items():
+            lost = 0.1 * (variant == "m100_s0_r0" and layers == "concat_last_four")
+            scores = [level - lost + noise for noise in (0.0, 0.001, 0.003)]
+            first_seed = 3 * (role == "aa")
+            study.cell(variant, task, scores, role=role, first_seed=first_seed, layers=layers)
+    return study
+
+
+def test_features_and_fine_tuning_are_two_columns_of_one_task(maskings):
+    row = rows_of(built(maskings, "bert_masking_table8"))["m100_s0_r0"]
+    assert [float(row[key]) for key in ("mnli", "ner", "ner_features")] == pytest.approx(
+        [0.5 + 0.004 / 3, 0.4 + 0.004 / 3, 0.2 + 0.004 / 3]
+    )
+    assert float(row["ner_difference"]) == pytest.approx(0.0)
+    assert float(row["ner_features_difference"]) == pytest.approx(-0.1)
+    assert (row["published_ner"], row["published_ner_features"]) == ("94.9", "94.0")
+
+
+def test_claims_tell_the_approaches_apart_and_each_is_compared_with_itself(maskings):
+    rows = rows_of(built(maskings, "bert_masking_claims"))
+    assert rows["mask_alone_hurts_features"]["verdict"] == "agrees"
+    assert rows["mask_alone_spares_ner"]["verdict"] == "agrees"
+    itself = [name for name in rows if name.startswith("aa_")]
+    assert itself == ["aa_score_mnli_last", "aa_score_ner_last", "aa_score_ner_concat_last_four"]
