@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAMES = {"bert": "masked LM", "ltr": "left to right"}
 PANELS = {
     "mnli": ("score", "MNLI, accuracy"),
-    "corpus": ("test_token_loss", "Held-out loss of a predicted token, nats"),
+    "corpus": ("token_loss", "Held-out loss of a predicted token, nats"),
 }
 KINDS = {False: "weights of one run", True: "schedule ends at the step"}
 

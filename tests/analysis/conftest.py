@@ -273,7 +273,7 @@ def steps(tmp_path: Path) -> SyntheticBert:
             arm: dict[str, Any] = {"step": step, "decayed": decayed}
             study.cell(variant, "mnli", [mean + e for e in STEP_NOISE], **arm)
             losses = [7 - 4 * (mean + e) for e in STEP_NOISE]
-            study.cell(variant, "corpus", losses, metric="test_token_loss", **arm)
+            study.cell(variant, "corpus", losses, metric="token_loss", **arm)
     further = {"step": 3200, "decayed": False, "role": "aa", "first_seed": 3}
     study.cell("bert", "mnli", [0.51 + e for e in STEP_NOISE], **further)
     return study

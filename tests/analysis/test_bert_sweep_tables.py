@@ -35,7 +35,7 @@ def add(study: SyntheticBert, variant: str, role: str = "cell", gain: float = 0.
             "config": {"trainer": {"max_steps": 100}},
         }
         study.runs.append(run)
-        study.write(run, score=None, test_token_loss=loss - gain)
+        study.write(run, score=None, token_loss=loss - gain)
     for task in ("mnli", "mrpc", "sst2"):
         scores = [0.7 + gain, 0.71 + gain, 0.69 + gain]
         study.cell(variant, task, scores, role=role, first_seed=first_seed)
