@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.declaration import load_table
 from experiments.reproduce import reproduce
 from experiments.store import RunFolder, State
 from experiments.weights import load_weights, weights_file
@@ -90,6 +91,16 @@ def test_results_tell_parents_and_scores(trained) -> None:
     assert result["factors"]["task"] == "spans"
     parent = folder_named(plan, runs, "ltr", "parent").result()
     assert {"token_loss", "token_accuracy"} <= parent["metrics"].keys()
+
+
+@pytest.mark.parametrize("table", ["bert_text_table5", "bert_size_table6"])
+def test_tables_ask_of_a_pretraining_what_it_reports(trained, table: str) -> None:
+    result = folder_named(*trained, "bert", "parent").result()
+    reported = {f"{part}.{name}" for part in ("metrics", "cost") for name in result[part]}
+    options = [column.options for column in load_table(table).columns]
+    asked = {o["metric"] for o in options if o.get("where") == {"stage": "pretrain"}}
+    assert asked
+    assert asked <= reported
 
 
 def test_weights_are_kept_at_halved_steps(trained) -> None:
