@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAMES = {"bert": "masked LM", "ltr": "left to right"}
 PANELS = {
     "mnli": ("score", "MNLI, accuracy"),
-    "corpus": ("token_loss", "Held-out loss of a predicted token, nats"),
+    "corpus": ("token_loss", "Held-out loss, nats a token"),
 }
 KINDS = {False: "weights of one run", True: "schedule ends at the step"}
 
