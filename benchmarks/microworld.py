@@ -7,17 +7,19 @@ on each token by itself: its word, the question's first word, and whether the qu
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
+from datamodules.finetuning import Split
 from datamodules.microworld.documents import documents
 from datamodules.microworld.lexicon import encode
 from datamodules.microworld.task import MicroworldTask
 
-CLASSIFICATION = ("coherence", "entailment", "paraphrase", "sentiment")
+Task = Literal["coherence", "entailment", "paraphrase", "sentiment", "spans"]
+CLASSIFICATION: tuple[Task, ...] = ("coherence", "entailment", "paraphrase", "sentiment")
 NUM_DOCUMENTS = 10_000
 C = 0.3  # the regressions' inverse regularisation
 
@@ -26,9 +28,9 @@ def _regression() -> LogisticRegression:
     return LogisticRegression(C=C, max_iter=1000)
 
 
-def _task(name: str, train_size: int) -> MicroworldTask:
+def _task(name: Task, train_size: int) -> MicroworldTask:
     return MicroworldTask(
-        task=name,  # type: ignore[arg-type]
+        task=name,
         train_size=train_size,
         seed_for=lambda stream, step: step,
         num_workers=0,
@@ -46,7 +48,7 @@ def _features(examples: list[Any], vocab_size: int) -> csr_matrix:
     return csr_matrix(np.hstack([first, second, first * second, shared]), dtype=float)
 
 
-def bag_of_words_accuracy(name: str, train_size: int = 2000) -> float:
+def bag_of_words_accuracy(name: Task, train_size: int = 2000) -> float:
     """Of a classification task, on its test set."""
     data = _task(name, train_size)
     model = _regression().fit(
@@ -63,8 +65,8 @@ def bag_of_words_spans(train_size: int = 2000) -> dict[str, float]:
     """The span task's test scores with each token scored by itself."""
     data = _task("spans", train_size)
 
-    def features(split: str) -> tuple[csr_matrix, dict[str, np.ndarray], np.ndarray]:
-        rows = data.rows(split)  # type: ignore[arg-type]
+    def features(split: Split) -> tuple[csr_matrix, dict[str, np.ndarray], np.ndarray]:
+        rows = data.rows(split)
         places = [
             (index, position)
             for index, row in enumerate(rows)
@@ -83,8 +85,8 @@ def bag_of_words_spans(train_size: int = 2000) -> dict[str, float]:
             shape=(len(indices), data.vocab_size**2 + 2),
         )
         targets = {
-            name: np.array([rows[i][name] == position for i, position in places])  # type: ignore[literal-required]
-            for name in ("start", "end")
+            "start": np.array([rows[i]["start"] == position for i, position in places]),
+            "end": np.array([rows[i]["end"] == position for i, position in places]),
         }
         return matrix, targets, np.array(places)
 

@@ -26,9 +26,9 @@ from lightning_modules.heads.layers import LayerChoice
 from lightning_modules.heads.pooler import Pooler
 from lightning_modules.heads.span import SpanHead
 from lightning_modules.initialisation import initialise
+from lightning_modules.loading import load_part
 
 IGNORED = -100  # the label of a token that is not scored
-POSITION_TABLE = "position.table"  # of learned positions, [T, D]
 POOLED = ("classification", "regression")  # kinds with one answer for the whole sequence
 
 
@@ -188,23 +188,6 @@ class FinetuningModule(AblationModule):
         """The task's own scores on its test set."""
         outputs, loss = self.predict(datamodule.test_batches())
         return {"test_loss": loss, **datamodule.score("test", outputs)}
-
-
-def load_part(module: nn.Module, state: dict[str, torch.Tensor], prefix: str) -> None:
-    """The values below the prefix into the module: all of its parameters, in their shapes. A task
-    of shorter sequences takes the first of the parent's positions."""
-    for name, parameter in module.named_parameters():
-        value = state.get(prefix + name)
-        if value is not None and name == POSITION_TABLE:
-            value = value[: len(parameter)]
-        if value is None or value.shape != parameter.shape:
-            found = "missing" if value is None else f"of shape {tuple(value.shape)}"
-            raise ValueError(
-                f"the parent's {prefix}{name} is {found}, expected {tuple(parameter.shape)}: "
-                "it was pre-trained as another model, or for other sequences"
-            )
-        with torch.no_grad():
-            parameter.copy_(value)
 
 
 def _stacked(parts: list[torch.Tensor]) -> np.ndarray:

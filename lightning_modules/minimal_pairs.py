@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from lightning_modules.base import AblationModule, Batch
 from lightning_modules.encoders import Encoders
-from lightning_modules.finetuning import load_part
 from lightning_modules.heads.language_model import LanguageModelHead
+from lightning_modules.loading import load_part
 from lightning_modules.transformer import Transformer
 
 OBJECTIVES = {"bidirectional": "mlm", "causal": "ltr", "reverse": "rtl"}

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from lightning_modules.base import AblationModule, Batch
-from lightning_modules.finetuning import load_part
 from lightning_modules.heads.language_model import LanguageModelHead
 from lightning_modules.heads.pooler import Pooler
 from lightning_modules.initialisation import initialise
+from lightning_modules.loading import load_part
 from lightning_modules.transformer import Transformer
 
 

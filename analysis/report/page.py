@@ -68,21 +68,27 @@ def _plain_first(name: str) -> tuple[bool, str]:
 
 
 def _client(study: Mapping[str, Any]) -> dict[str, Any]:
-    """What the script needs of a study; names of metrics and costs stand once."""
+    """What the script needs of a study; names of metrics and costs, and settings that several runs
+    share, stand once."""
     if "error" in study:
         return {}
     names = {
         key: sorted({name for run in study["runs"] for name in run[key]}, key=_plain_first)
         for key in ("metrics", "cost")
     }
+    settings: dict[tuple[str, str], int] = {}
+    for config in study["configs"].values():
+        for setting in config.items():
+            settings.setdefault(setting, len(settings))
     return {
         "arms": [{k: v for k, v in asdict(arm).items() if k != "factors"} for arm in study["arms"]],
         "curves": study["curves"],
         "config": study["config"],
         "names": names,
+        "settings": list(settings),
         "runs": {
             run["id"]: {
-                "config": study["configs"][run["id"]],
+                "config": [settings[setting] for setting in study["configs"][run["id"]].items()],
                 "origin": {
                     **{f"parent {i}": parent for i, parent in enumerate(run["parents"])},
                     **run["origin"],

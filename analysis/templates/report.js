@@ -224,7 +224,7 @@ class Runs {
 
   searchable(row) {
     const { config, reason } = this.study.runs[row.dataset.run];
-    const settings = Object.entries(config).map(([key, value]) => `${key}=${value}`);
+    const settings = config.map((i) => this.study.settings[i].join("="));
     return [row.dataset.run, row.textContent, reason, ...settings].join(" ").toLowerCase();
   }
 
@@ -273,8 +273,8 @@ class Runs {
     const list = (title, entries, own = []) => entries.length ? [element("section", {}, element("h5", {}, title), element("dl", { tabindex: "0", "aria-label": title },
       ...entries.map(([key, value]) => element("div", own.includes(key) ? { class: "own" } : {}, element("dt", {}, key),
         element("dd", {}, typeof value === "number" ? compact(value) : value)))))] : [];
-    const own = Object.keys(run.config);
-    const config = Object.entries({ ...this.study.config, ...run.config }).sort(([a], [b]) => own.includes(b) - own.includes(a));
+    const settings = Object.fromEntries(run.config.map((i) => this.study.settings[i])), own = Object.keys(settings);
+    const config = Object.entries({ ...this.study.config, ...settings }).sort(([a], [b]) => own.includes(b) - own.includes(a));
     return element("div", { class: "parts" },
       element("div", {}, ...list("Run", [["run id", id], ...(run.reason ? [["not finished", run.reason]] : []), ...Object.entries(run.origin)]), ...list("Cost", named("cost"))),
       ...list("Config; in bold what not all runs share", config, own),

@@ -144,8 +144,8 @@ class MicroworldTask(FinetuningDataModule):
     def windows(self) -> dict[Split, list[list[Window]]]:
         """The windows of each question of a span task."""
         return {
-            split: [self.reader.windows(question_of(e)) for e in examples]  # type: ignore[arg-type]
-            for split, examples in self.examples.items()
+            split: [self.reader.windows(question) for question in self._questions(split)]
+            for split in self.examples
         }
 
     @cached_property
@@ -191,8 +191,11 @@ class MicroworldTask(FinetuningDataModule):
         if self.kind == "tagging":
             labels = [row["labels"] for row in self.rows(split)]
             return tagging_scores(labels, outputs, tags=self.tags)
-        questions = [question_of(e) for e in self.examples[split] if isinstance(e, SpanText)]
-        return span_scores(questions, self.reader.answers(self.windows[split], outputs))
+        answers = self.reader.answers(self.windows[split], outputs)
+        return span_scores(self._questions(split), answers)
+
+    def _questions(self, split: Split) -> list[SpanQuestion]:
+        return [question_of(e) for e in self.examples[split] if isinstance(e, SpanText)]
 
 
 def question_of(example: SpanText) -> SpanQuestion:

@@ -10,7 +10,7 @@ a folder that `datasets` saved, or hub:<dataset>@<commit>: its column `text`, sp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from datamodules.contents import visible_files
@@ -99,7 +99,7 @@ def _is_saved_dataset(path: Path) -> bool:
     return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
 
 
-def _from_disk(path: Path) -> Iterable[dict[str, str]]:
+def _from_disk(path: Path) -> Collection[dict[str, str]]:
     saved = library().load_from_disk(str(path))
     if not hasattr(saved, "keys"):
         return saved
@@ -108,8 +108,8 @@ def _from_disk(path: Path) -> Iterable[dict[str, str]]:
     return saved["train"]
 
 
-def _rows(rows: Iterable[dict[str, str]], name: str, progress: Progress) -> Iterator[str]:
-    progress.total = len(rows)  # type: ignore[arg-type]
+def _rows(rows: Collection[dict[str, str]], name: str, progress: Progress) -> Iterator[str]:
+    progress.total = len(rows)
     for number, row in enumerate(rows):
         if not isinstance(row.get("text"), str):
             raise ValueError(

@@ -10,6 +10,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from experiments import compose as compose_module
 from experiments.compose import compose
 from experiments.errors import UserError
 from experiments.identity import run_id
@@ -86,13 +87,14 @@ def test_points_that_differ_in_their_seed_are_composed_once_and_equal_hydras(
 ) -> None:
     points = [point(f"seed={s}", f"residual={r}") for r in ("all", "none") for s in range(3)]
     calls = []
-    monkeypatch.setattr(
-        hydra_launcher,
-        "compose",
-        lambda overrides: (calls.append(overrides), compose(overrides))[1],
-    )
+    for module in (hydra_launcher, compose_module):
+        monkeypatch.setattr(
+            module,
+            "compose",
+            lambda overrides: (calls.append(overrides), compose(overrides))[1],
+        )
     specs = compose_points(points)
-    assert len(calls) == 2  # one an arm
+    assert len(calls) == 2 + 1  # an arm each, and the experiment's baseline for the names
     assert [s["config"]["variant"] for s in specs][2:4] == ["digits=1", "residual=none,digits=1"]
     for spec, overrides in zip(specs, points, strict=True):
         assert spec["run_id"] == run_id(compose(overrides))

@@ -203,7 +203,8 @@ def test_of_many_contenders_one_wins_each_time(tmp_path) -> None:
     # A number nobody won is that of one who was taken for dead before it could begin.
     for number in set(range(1, max(numbers))) - set(numbers):
         assert (tmp_path / "lease" / f"{number}.dead").exists()
-    assert len(numbers) >= 25  # of two processes or more, or they would still be contending
+    assert len(numbers) >= 25
+    assert len({name.split()[1] for name in os.listdir(tmp_path / "won")}) > 1
 
 
 def test_a_number_that_has_come_and_gone_is_not_taken_again(run, here) -> None:

@@ -53,7 +53,7 @@ def luminance(page) -> float:
 def test_the_report_is_one_small_file(report):
     assert report.exit_code == 0
     assert list(report.path.parent.iterdir()) == [report.path]
-    assert report.path.stat().st_size < 2_000_000  # with the 353 published runs and their curves
+    assert report.path.stat().st_size < 1_500_000
 
 
 def test_claims_tables_and_plots_are_there_to_see(report, visit):
