@@ -7,21 +7,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.provenance import provenance
 from experiments.training import Course
 
 RESULT_SCHEMA = 1
-
-
-def flops_per_step(module: Any, data: Any) -> int:
-    """Floating-point operations of one training step, forward and backward, counted on step 0."""
-    # Compiled or fused paths hide operations from the counter; the shapes are what counts.
-    with FlopCounterMode(display=False) as counter:
-        module.training_step(data.batch(0), 0).backward()
-    module.zero_grad()
-    return counter.get_total_flops()
 
 
 def weights_digest(module: torch.nn.Module) -> str:

@@ -26,11 +26,12 @@ from experiments.attempt import Attempt, complete, started
 from experiments.components import build
 from experiments.errors import UserError
 from experiments.files import DiskFull
+from experiments.flops import flops_per_step
 from experiments.lease import TakenOver
 from experiments.parents import check_vocabulary, read_parents
 from experiments.provenance import sources_digest
 from experiments.randomness import streams
-from experiments.result import flops_per_step, make_result
+from experiments.result import make_result
 from experiments.store import Busy, RunFolder, State
 from experiments.training import CheckpointFile, Course
 from lightning_modules.encoders import Encoders

@@ -8,6 +8,7 @@ left-to-right models of different seeds have the same width and cost, and see on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,6 +34,11 @@ class Encoders(nn.Module):
     @property
     def hidden_size(self) -> int:
         return sum(self.sizes)
+
+    def compile(self, **options: Any) -> None:
+        """Compile each encoder; options are torch.compile's."""
+        for encoder in self.encoders:
+            encoder.compile(**options)
 
     def layers(
         self, tokens: torch.Tensor, **inputs: torch.Tensor | None

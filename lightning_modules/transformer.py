@@ -12,7 +12,7 @@ parameters: positions, segments and padding are inputs.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -198,6 +198,11 @@ class Transformer(nn.Module):
             hidden.append(x)
             attention.append(attended)
         return Trace(hidden, attention)
+
+    def compile(self, **options: Any) -> None:
+        """Compile what every pass goes through, whichever method it enters by: `trace`. Options are
+        torch.compile's."""
+        self.trace = torch.compile(self.trace, **options)  # type: ignore[method-assign]
 
     def encode(self, tokens: torch.Tensor, **inputs: torch.Tensor | None) -> torch.Tensor:
         """Final hidden states [B, T, D] of tokens [B, T]; inputs as in `trace`.
