@@ -182,9 +182,10 @@ def against_itself(
 ) -> Contrast:
     """The A/A contrast: a baseline's seeds minus its further seeds. Truth is 0.
 
-    `pattern` names one of the plan's `baselines`, for instance {task: spans}.
+    `pattern` names one of the plan's `baselines`, for instance {task: spans}; the first if None.
     """
-    arm = {**baseline(plan), **(pattern or {})}
+    # Not joined with the first: that may be of another stage, and have factors this one lacks.
+    arm = baseline(plan) if pattern is None else pattern
     cells = [
         measure(rows_of(frame, planned(plan, arm, role=role)), metric) for role in ("cell", "aa")
     ]
