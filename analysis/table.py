@@ -17,6 +17,7 @@ from . import arm_rows, claim_rows, exact_facts, variants
 from .columns import Cell
 from .comparison import interval_name
 from .declaration import KINDS, Column, Declaration, load_table
+from .frame import damaged
 from .judgement import judge
 from .published import published_table
 from .published_rows import published_rows
@@ -187,7 +188,7 @@ def _missing(frame: pd.DataFrame) -> list[str]:
         return []
     reasons = Counter(reason.split(":")[0] for reason in missing.values())
     counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return [f"{len(missing)} planned runs are not in this table: {counted}."]
+    return [f"{len(missing)} planned runs are not in this table: {counted}.", *damaged(frame)]
 
 
 def _source(plan: Mapping[str, Any], frame: pd.DataFrame) -> str:
