@@ -21,8 +21,9 @@ def arms(plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Arm]:
         if run["role"] == "cell":
             groups.setdefault(tuple(sorted(run["factors"].items())), []).append(run)
     return [
-        Arm(runs[0]["factors"], cells.rows_of(frame, {r["run_id"] for r in runs}), len(runs))
+        Arm(runs[0]["factors"], cells.rows_of(frame, ids), cells.num_units(plan, ids))
         for runs in groups.values()
+        for ids in [{run["run_id"] for run in runs}]
     ]
 
 

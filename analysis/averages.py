@@ -32,7 +32,7 @@ def iqm(arm: Arm, *, metric: str, digits: int = 3) -> Cell:
 
 
 def restricted_steps(arm: Arm, *, digits: int = 0) -> Cell:
-    """Mean steps to convergence up to the smallest budget, with its large-sample 95 % interval."""
+    """Mean steps to convergence up to the smallest budget, with its 95 % t-interval."""
     budget = column(arm.runs, "config.trainer.max_steps")
     if arm.further is not None or not len(budget):
         return Cell("", {"": math.nan})

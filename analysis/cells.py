@@ -117,6 +117,8 @@ class Measured(NamedTuple):
     censored: np.ndarray
     units: tuple[Any, ...]  # the seeds that the values belong to
     groups: tuple[np.ndarray, ...]  # the runs' own values, unit by unit
+    finished: int = 0  # units with a finished run
+    lost: int = 0  # of these, the units of which a run diverged and so has no value
 
     @property
     def saturated(self) -> bool:
@@ -144,7 +146,10 @@ def measure(frame: pd.DataFrame, metric: str) -> Measured:
         diverged = (frame["status"] == "diverged").to_numpy()
         values = np.where(np.isnan(values) & diverged, 0.0, values)
     known = ~np.isnan(values)
-    return _by_unit(values[known], np.zeros(known.sum(), dtype=bool), units[known])
+    # A completed run of a cell that has values lacks its own where that is not finite.
+    lost = ~known & ((frame["status"] == "diverged").to_numpy() | known.any())
+    measured = _by_unit(values[known], np.zeros(known.sum(), dtype=bool), units[known])
+    return measured._replace(finished=len(set(units)), lost=len(set(units[lost])))
 
 
 def counts_right_answers(metric: str) -> bool:

@@ -2,7 +2,8 @@
 
 A claim compares cells (arms named by their factor levels) by a weighted sum of their means of one
 metric: any of result.json's, or `log_steps`, the log of steps_to_convergence. Its delta and
-contrast are frozen in a sweep's first plan; `changed` says which moved since.
+contrast are frozen in a sweep's first plan; `changed` says which moved since, by a plan's own mark
+or by comparison with the file.
 
     metrics:                    # optional: what tables call a metric, and its unit
       score: {label: task score, unit: "0 to 1"}
@@ -38,6 +39,9 @@ OPTIONAL = (
 )
 # What the file says of a claim's metric; it is no part of what is claimed.
 OF_METRIC = ("planning_sd", "label", "unit")
+# A plan's mark on a claim that moved after the sweep's first plan; plans of old say only `true`.
+MARK = "changed_after_plan"
+ADDED, CHANGED = "added", "changed"
 
 
 def load_claims(study: str) -> list[dict[str, Any]]:
@@ -121,19 +125,29 @@ def _check_gate(gate: Mapping[str, Any], where: str) -> None:
 
 
 def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Sentences naming the claims that differ from the plan's, which alone are judged."""
-    old = {claim["id"]: judged(claim) for claim in frozen}
-    new = {claim["id"]: judged(claim) for claim in current}
+    """Sentences naming the claims that moved after the plan; `frozen`, the plan's, are judged."""
+    old = {claim["id"]: claim for claim in frozen}
+    new = {claim["id"]: claim for claim in current}
     sentences = [f"claim {name} was added after the plan; not judged" for name in new.keys() - old]
     sentences += [f"claim {name} was withdrawn after the plan" for name in old.keys() - new]
-    for name in old.keys() & new:
-        keys = sorted(k for k in old[name] | new[name] if old[name].get(k) != new[name].get(k))
+    for name, claim in old.items():
+        now, then = judged(new.get(name, claim)), judged(claim)
+        keys = sorted(key for key in now | then if now.get(key) != then.get(key))
         if keys:
             sentences.append(
                 f"claim {name} was changed after the data ({', '.join(keys)}); "
                 "judged as the plan froze it"
             )
+        # A mark of a change that the file still shows says nothing more.
+        if (moved := moved_after_plan(claim)) and not (keys and moved == CHANGED):
+            sentences.append(f"claim {name} was {moved} after the first plan")
     return sorted(sentences)
+
+
+def moved_after_plan(claim: Mapping[str, Any]) -> str:
+    """How a plan marks its claim: "added" or "changed" after the first plan, or ''."""
+    mark = claim.get(MARK)
+    return CHANGED if mark is True else mark or ""
 
 
 def metric_label(claim: Mapping[str, Any]) -> str:
@@ -148,8 +162,9 @@ def published_terms(claim: Mapping[str, Any]) -> list[tuple[float, str]]:
 
 
 def judged(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """What a claim says and how it is judged, without what planning assumed and tables call it."""
-    return {key: value for key, value in claim.items() if key not in OF_METRIC}
+    """What a claim says and how it is judged, without what planning assumed, what tables call its
+    metric and how a plan marked it."""
+    return {key: value for key, value in claim.items() if key not in (*OF_METRIC, MARK)}
 
 
 def _keys(

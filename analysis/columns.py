@@ -48,7 +48,7 @@ class Arm:
 
     factors: Mapping[str, Any]
     runs: pd.DataFrame
-    num_planned: int
+    num_planned: int  # seeds, which are the units of the statistics
     further: pd.DataFrame | None = None
 
     def metric(self, name: str) -> str:
@@ -136,16 +136,27 @@ def _num_converged(runs: pd.DataFrame) -> int:
 
 
 def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None = None) -> Cell:
-    """Mean over seeds with its 95 % interval; on the A/A row the difference of the two means."""
+    """Mean over seeds with its 95 % interval; on the A/A row the difference of the two means.
+
+    '(2/3)' follows where of three planned seeds two have a value: one is missing, or diverged.
+    """
     name = arm.metric(metric)
     if arm.further is not None:
         cells = [_groups(arm.runs, name), _groups(arm.further, name)]
         return difference(contrast_of(cells, weights=[1, -1]), digits=digits)
-    contrast = contrast_of([_groups(arm.runs, name)], weights=[1])
+    groups = _groups(arm.runs, name)
+    contrast = contrast_of([groups], weights=[1])
     low_high = (within[0], within[1]) if within else None
-    return with_interval(
+    cell = with_interval(
         contrast.estimate, contrast.interval(1 - ALPHA), digits=digits, within=low_high
     )
+    return of_planned(cell, arm, len(groups))
+
+
+def of_planned(cell: Cell, arm: Arm, n: int) -> Cell:
+    """The cell of n seeds, with '(2/3)' after it where that is not all that are planned."""
+    text = cell.text if n == arm.num_planned else f"{cell.text} ({n}/{arm.num_planned})"
+    return Cell(text, {**cell.values, "n": n})
 
 
 def _groups(runs: pd.DataFrame, name: str) -> Sequence[Any]:

@@ -138,6 +138,12 @@ def plan_frame(
     return frame
 
 
+def damaged(frame: pd.DataFrame) -> list[str]:
+    """A sentence for each run of a plan's frame that is left out because it is damaged."""
+    missing = frame.attrs["missing"].items()
+    return [f"Run {name} is {why}." for name, why in missing if why.startswith("damaged")]
+
+
 def histories(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """(run id, curve) of each run of a frame, complete, from where the frame was collected.
 

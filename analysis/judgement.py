@@ -129,7 +129,11 @@ def _seeds_to_resolve(
 
 
 def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Contrast) -> str:
-    """Why no interval is given, or ''. An interaction is not estimable where a cell saturates."""
+    """Why no interval is given, or ''. An interaction is not estimable where a cell saturates, and
+    nothing is where a diverged seed has no value: the others alone would flatter its arm."""
+    for cell in cells:
+        if cell.lost:
+            return f"{cell.lost} of {cell.finished} seeds of a cell diverged: no finite value"
     if any(not len(cell.values) for cell in cells):
         return "a cell has no finished seed"
     if any(len(cell.values) < 2 for cell in cells):
@@ -182,9 +186,10 @@ def against_itself(
 ) -> Contrast:
     """The A/A contrast: a baseline's seeds minus its further seeds. Truth is 0.
 
-    `pattern` names one of the plan's `baselines`, for instance {task: spans}.
+    `pattern` names one of the plan's `baselines`, for instance {task: spans}; the first if None.
     """
-    arm = {**baseline(plan), **(pattern or {})}
+    # Not joined with the first: that may be of another stage, and have factors this one lacks.
+    arm = baseline(plan) if pattern is None else pattern
     cells = [
         measure(rows_of(frame, planned(plan, arm, role=role)), metric) for role in ("cell", "aa")
     ]

@@ -86,7 +86,10 @@ class Folders:
         for folder in self.folders(study, run_ids):
             name = f"{folder.parent.name}/{folder.name}"
             try:
-                found.keep(name, read_result(folder))
+                result = read_result(folder)
+                # A damaged curve is met here, and not in the middle of a figure.
+                read_lines(folder / "history.jsonl")
+                found.keep(name, result)
             except ValueError as error:
                 found.left_out[name] = str(error)
         return found
@@ -182,17 +185,27 @@ def checked(result: Any, run_id: str) -> Row:
 
 
 def read_lines(path: Path) -> list[Row]:
-    """The rows of a history.jsonl; [] without one.
+    """The rows of a history.jsonl; [] without one. ValueError names a line that is no row.
 
     A run that is still training may have written half a line: it is left for the next reading.
     """
     if not path.is_file():
         return []
-    *lines, last = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    rows = [json.loads(line) for line in lines]
+    *lines, last = path.read_bytes().rstrip(b"\n").split(b"\n")
+    rows = [_row(line, f"{path.name}, line {number}") for number, line in enumerate(lines, 1)]
     with contextlib.suppress(ValueError):
-        rows.append(json.loads(last))
+        rows.append(_row(last, path.name))
     return rows
+
+
+def _row(line: bytes, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"damaged: {where}: {error}") from None
+    if not isinstance(row, dict) or "step" not in row:
+        raise ValueError(f"damaged: {where}: no row of a step")
+    return row
 
 
 def steps_of(history: Iterable[Mapping[str, Any]]) -> list[Row]:

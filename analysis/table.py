@@ -17,6 +17,7 @@ from . import arm_rows, claim_rows, exact_facts, variants
 from .columns import Cell
 from .comparison import interval_name
 from .declaration import KINDS, Column, Declaration, load_table
+from .frame import damaged
 from .judgement import judge
 from .published import published_table
 from .published_rows import published_rows
@@ -84,7 +85,7 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
         title=f"{declared.title}: {plan['title']}" if plan.get("title") else declared.title,
         columns=columns,
         rows=_with_best(columns, rows) + against_itself,
-        notes=notes + _unrecorded(columns, frame) + _missing(frame),
+        notes=[*notes, *_unrecorded(columns, frame), *_missing(frame), *_diverged(frame)],
         source=_source(plan, frame),
         violations=exact_facts.violations(frame),
     )
@@ -187,7 +188,12 @@ def _missing(frame: pd.DataFrame) -> list[str]:
         return []
     reasons = Counter(reason.split(":")[0] for reason in missing.values())
     counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return [f"{len(missing)} planned runs are not in this table: {counted}."]
+    return [f"{len(missing)} planned runs are not in this table: {counted}.", *damaged(frame)]
+
+
+def _diverged(frame: pd.DataFrame) -> list[str]:
+    count = int((frame["status"] == "diverged").sum())
+    return [f"Of {len(frame)} finished runs {count} diverged."] if count else []
 
 
 def _source(plan: Mapping[str, Any], frame: pd.DataFrame) -> str:

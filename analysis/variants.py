@@ -103,11 +103,9 @@ def mean(
     cell = columns.mean(arm, metric=metric, digits=digits, within=within)
     if row.is_against_itself or not arm.num_planned:
         return cell
-    n = len(measure(arm.runs, metric.removeprefix("metrics.")).values)
-    text = cell.text if n == arm.num_planned else f"{cell.text} ({n}/{arm.num_planned})"
     num_degenerate, _ = _count_degenerate(arm.runs)
-    text += f" †{num_degenerate}" if n and num_degenerate else ""
-    return Cell(text, {**cell.values, "n": n, "degenerate": num_degenerate})
+    mark = f" †{num_degenerate}" if cell.values["n"] and num_degenerate else ""
+    return Cell(cell.text + mark, {**cell.values, "degenerate": num_degenerate})
 
 
 def perplexity(row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 1) -> Cell:
@@ -117,7 +115,7 @@ def perplexity(row: Variant, *, metric: str, where: Mapping[str, Any], digits: i
     value, low, high = (math.exp(loss[key]) for key in ("", "low", "high"))
     interval = None if math.isnan(low) else Interval(low, high)
     if arm.further is None:
-        return with_interval(value, interval, digits=digits)
+        return columns.of_planned(with_interval(value, interval, digits=digits), arm, loss["n"])
     ratio = with_interval(value, interval, digits=2)
     return Cell(f"×{ratio.text}", ratio.values)
 

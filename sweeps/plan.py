@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from analysis.claims import OF_METRIC, judged
+from analysis.claims import ADDED, CHANGED, MARK, OF_METRIC, judged
 from experiments.compose import compose, factor_levels
 from experiments.lineage import parent_configs, with_seed
 from experiments.provenance import sources_digest
@@ -93,7 +93,7 @@ def planned(spec: dict[str, Any]) -> dict[str, Any]:
 def freeze(plan: Plan, path: Path) -> Plan:
     """Write the plan. Claims keep the δ and wording of the first plan; later edits are marked.
 
-    A claim that was changed or added after runs were planned carries `changed_after_plan: true`.
+    A claim that moved after runs were planned carries `changed_after_plan`: "added" or "changed".
     """
     if path.exists():
         first = {c["id"]: c for c in json.loads(path.read_text(encoding="utf-8"))["claims"]}
@@ -105,11 +105,10 @@ def freeze(plan: Plan, path: Path) -> Plan:
 def _held(claim: dict[str, Any], first: dict[str, dict[str, Any]]) -> dict[str, Any]:
     frozen = first.get(claim["id"])
     if frozen is None:
-        return {**claim, "changed_after_plan": True}
-    unmarked = {key: value for key, value in frozen.items() if key != "changed_after_plan"}
+        return {**claim, MARK: ADDED}
     # What planning assumes and what tables call a metric are no part of what is judged.
     held = frozen | {key: claim[key] for key in OF_METRIC if key in claim}
-    return held if judged(unmarked) == judged(claim) else {**held, "changed_after_plan": True}
+    return held if judged(frozen) == judged(claim) else {MARK: CHANGED, **held}
 
 
 def load_plan(path: Path) -> Plan:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Report:
-    """What was written. `problems` are sentences: exact facts violated, plans not reported."""
+    """What was written. `problems` are sentences: exact facts violated, damaged runs, plans not
+    reported."""
 
     path: Path
     studies: int
@@ -47,6 +48,10 @@ def write_report(runs: str | Path, results: str | Path, reports: str | Path) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, render(data))
     studies = data["studies"]
-    problems = [sentence for study in studies for sentence in study.get("violations", [])]
+    problems = [
+        sentence
+        for study in studies
+        for sentence in (*study.get("violations", []), *study.get("damaged", []))
+    ]
     problems += [f"{study['plan']}: {study['error']}" for study in studies if "error" in study]
     return Report(path, len(studies), problems)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..cells import planned
+from ..claims import moved_after_plan
 from ..columns import MINUS, delta, estimate, metric, number, published, seeds, with_interval
 from ..judgement import Judgement
 from ..statistics import Interval
@@ -35,7 +36,7 @@ def cards(
             "delta": delta(j).text,
             "verdict": j.verdict,
             "reason": j.reason,
-            "changed": bool(j.claim.get("changed_after_plan")),
+            "moved": moved_after_plan(j.claim),
             "terms": _terms(plan, j, arms),
             "bar": bar(j, _own_scale(j)),
             "resolve": _resolve(j),

@@ -12,7 +12,7 @@ from experiments.errors import UserError
 
 from .. import claim_rows, exact_facts
 from ..columns import metric
-from ..frame import load_plan, plan_frame
+from ..frame import damaged, load_plan, plan_frame
 from ..judgement import Judgement, judge
 from ..table import build_table
 from ..tuning import with_choices
@@ -65,6 +65,7 @@ def study_data(plan_path: Path, runs_root: Path) -> dict[str, Any]:
             "left_out": frame.attrs["left_out"],
         },
         "violations": exact_facts.violations(frame),
+        "damaged": damaged(frame),
         "notes": _notes(plan),
         "claims": claims.cards(judged, judgements, arms),
         "forest": effects.forest(judged, kept, judgements),

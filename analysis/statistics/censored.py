@@ -56,18 +56,20 @@ def kaplan_meier(steps: Steps, *, budget: ArrayLike) -> Survival:
 class RestrictedMean(NamedTuple):
     mean: float
     se: float
+    n: int  # seeds
 
     def interval(self, level: float = 1 - ALPHA) -> Interval | None:
+        """Student's with n - 1 degrees of freedom; the normal's covers 80 % at three seeds."""
         if not self.se > 0:
             return None
-        margin = float(stats.norm.isf((1 - level) / 2)) * self.se
+        margin = float(stats.t.isf((1 - level) / 2, self.n - 1)) * self.se
         return Interval(self.mean - margin, self.mean + margin)
 
 
 def restricted_mean(steps: Steps, *, budget: ArrayLike, horizon: float) -> RestrictedMean:
     """Mean steps spent up to `horizon`: the area under Kaplan-Meier's curve, and its s.e.
 
-    The s.e. is Greenwood's, with n - 1 for n; its normal interval is a large-sample one.
+    The s.e. is Greenwood's, with n - 1 for n: without earlier censoring that of a plain mean.
     """
     known = _array(steps)
     longest = np.broadcast_to(budget, known.shape)[np.isnan(known)]
@@ -85,7 +87,7 @@ def restricted_mean(steps: Steps, *, budget: ArrayLike, horizon: float) -> Restr
     parts = np.where(left > 0, rest**2 * converged / (at_risk * np.maximum(left, 1)), 0.0)
     n = len(known)
     variance = float(parts.sum()) * (n / (n - 1) if n > 1 else math.nan)
-    return RestrictedMean(float(areas.sum()), math.sqrt(variance))
+    return RestrictedMean(float(areas.sum()), math.sqrt(variance), n)
 
 
 def log_rank(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.frame import collect, history, load_plan, plan_frame
+from analysis.frame import collect, histories, history, load_plan, plan_frame
 from experiments.errors import UserError
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -133,6 +133,18 @@ def test_history_is_one_row_a_logged_step_and_ignores_half_a_line(study):
     assert list(history(folder)["step"]) == list(whole["step"])
     assert len(whole) == 9
     assert len(history(folder / "nowhere")) == 0
+
+
+@pytest.mark.parametrize("spoilt", [b"{", b"12", b"{}", b"\xff\xfe", b""])
+def test_a_run_with_a_spoilt_line_in_its_history_is_named_and_left_out(study, spoilt):
+    good, bad = study.arm(exact=[0.5, 0.9])
+    lines = (bad / "history.jsonl").read_bytes().split(b"\n")
+    (bad / "history.jsonl").write_bytes(b"\n".join([lines[0], spoilt, *lines[2:]]))
+    frame = collect(root=study.root)
+    assert [run_id for run_id, _ in histories(frame)] == [good.name]
+    ((name, why),) = frame.attrs["left_out"].items()
+    assert name.endswith(f"/{bad.name}")
+    assert why.startswith("damaged: history.jsonl, line 2: ")
 
 
 def test_a_thousand_published_runs_are_collected_in_less_than_three_seconds(tmp_path):

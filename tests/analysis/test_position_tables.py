@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,38 @@ def test_a_diverged_run_is_right_about_nothing_at_any_length(positions):
     assert 0.0 in measure(arm, "exact_match_x1_1").values
     arm.loc[arm.index[0], "metrics.loss_x1"] = np.nan
     assert len(measure(arm, "loss_x1").values) == 0  # a loss has no worst value
+
+
+@pytest.mark.parametrize("status", ["diverged", "completed"])
+def test_a_seed_that_diverged_is_told_and_not_dropped(positions, status):
+    """Its loss has no worst value: the two seeds that are left would speak for the arm."""
+    whole = judged(positions)["alibi_beats_rope_at_8n"]
+    assert whole.verdict == "agrees"
+    lost = next(run for run in positions.runs if run["factors"] == {"position": "rope"})
+    path = positions.root / "positions" / lost["run_id"] / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    result |= {"status": status, "metrics": dict.fromkeys(result["metrics"])}
+    path.write_text(json.dumps(result), encoding="utf-8")
+    judgement = judged(positions)["alibi_beats_rope_at_8n"]
+    assert judgement.verdict == "not resolved"
+    assert judgement.reason == "1 of 3 seeds of a cell diverged: no finite value"
+    assert judgement.interval is None
+    built = table(positions, "lengths")
+    (text,) = (row[1].text for row in built.rows if row[0].text == "rope")
+    assert text.endswith("] (2/3)")
+    assert [row[1].text for row in built.rows if "/3)" in row[1].text] == [text]
+    told = f"Of {len(positions.runs)} finished runs 1 diverged."
+    assert (told in built.notes) == (status == "diverged")
+
+
+def test_where_every_seed_diverged_that_is_the_reason(positions):
+    frame = plan_frame(positions.plan, positions.root)
+    arm = frame["run_id"].isin(planned(positions.plan, {"position": "rope"}))
+    frame.loc[arm, "status"] = "diverged"
+    frame.loc[arm, "metrics.loss_x2"] = np.nan
+    results = {j.claim["id"]: j for j in judge(positions.plan, frame)}
+    reason = results["alibi_beats_rope_at_2n"].reason
+    assert reason == "3 of 3 seeds of a cell diverged: no finite value"
 
 
 def test_a_metric_that_the_baseline_never_has_is_not_compared_with_itself(positions):

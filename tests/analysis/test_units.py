@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analysis import claim_rows
 from analysis.cells import baselines, measure, num_units, planned, rows_of, share_parents
 from analysis.judgement import against_itself, judge
 from analysis.power import measured_sds, resolvable
@@ -72,6 +73,24 @@ def test_every_task_is_compared_with_itself():
     for base in baselines(plan):
         contrast = against_itself(plan, frame, "score", base)
         assert contrast.estimate == pytest.approx(-0.03)  # seeds 0, 1, 2 against 3, 4, 5
+
+
+def test_a_baseline_of_another_stage_before_them_takes_no_task_its_row_against_itself():
+    def task_score(variant, task, first, seed):
+        return (0.8 if task == "spans" else 0.5) + 0.01 * first
+
+    claims = [claim("nsp", (1, "bert", "spans"), (-1, "no_nsp", "spans"))]
+    plan, frame = finetuned(task_score, claims=claims)
+    for run in plan["runs"]:
+        if run["role"] == "parent":
+            run["role"] = "cell" if run["seed"] < 3 else "aa"
+            run["factors"] = {**run["factors"], "stage": "pretrain"}
+    assert baselines(plan)[0] == {"variant": "bert", "stage": "pretrain"}
+    _, spans, pairs = claim_rows.against_itself(plan, frame)
+    for row in (spans, pairs):
+        assert row.contrast.estimate == pytest.approx(-0.03)  # seeds 0, 1, 2 against 3, 4, 5
+        assert row.interval
+        assert row.counts == ((3, 3), (3, 3))
 
 
 def test_claims_count_pretraining_seeds():

@@ -14,7 +14,7 @@ from analysis.plans import find_plans
 from analysis.report import write_report
 from analysis.report.arms import GREY, arms_of
 from analysis.report.curves import curves_of
-from analysis.report.data import study_data
+from analysis.report.data import report_data, study_data
 from analysis.report.page import compact, embedded, render
 from analysis.report.runs import configs, flatten
 from analysis.report.scale import linear, logarithmic
@@ -200,6 +200,21 @@ def test_missing_runs_are_counted_and_named_with_their_reason(toy):
         ("toy0002", "damaged"),
     ]
     assert data["configs"]["toy0001"]["seed"] == "1"  # the plan knows its config
+
+
+def test_a_run_with_a_damaged_curve_takes_nothing_else_away(full_toy, tmp_path):
+    full_toy.write_plan()
+    whole = write_report(full_toy.root, tmp_path / "none", tmp_path)
+    (history, *_) = sorted(full_toy.root.glob("*/toy0001/history.jsonl"))
+    history.write_text("{\n" + history.read_text(encoding="utf-8"), encoding="utf-8")
+    report = write_report(full_toy.root, tmp_path / "none", tmp_path)
+    assert whole.problems == []
+    (problem,) = report.problems
+    assert "/toy0001 is damaged: history.jsonl, line 1" in problem
+    (data,) = report_data(find_plans(full_toy.root, tmp_path / "none"))["studies"]
+    assert data["counts"]["missing"] == {"damaged": 1}
+    assert len(data["curves"]["runs"]) == len(full_toy.runs) - 1
+    assert problem in data["tables"][0].notes
 
 
 def test_a_config_is_what_all_share_and_what_each_has_besides(full_toy):

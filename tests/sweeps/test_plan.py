@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from analysis.claims import changed
 from experiments.compose import compose
 from experiments.identity import run_id
 from sweeps.plan import freeze, load_plan, make_plan
@@ -50,11 +51,38 @@ def test_claims_are_kept_from_the_first_plan_and_later_changes_marked(tmp_path) 
     for _ in range(2):  # a change stays marked however often the plan is made
         second = freeze(make_plan(declare(), common=[], claims=later), path)
         assert second["claims"] == [
-            {"id": "a", "delta": 0.05, "changed_after_plan": True},
+            {"id": "a", "delta": 0.05, "changed_after_plan": "changed"},
             {"id": "b", "delta": 0.1},
-            {"id": "c", "delta": 1.0, "changed_after_plan": True},
+            {"id": "c", "delta": 1.0, "changed_after_plan": "added"},
         ]
     assert load_plan(path) == second
+
+
+def test_what_is_told_of_a_plans_claims_is_true_of_them(tmp_path) -> None:
+    path = tmp_path / "plan.json"
+
+    def told(*claims: dict, file: list[dict] | None = None) -> list[str]:
+        plan = freeze(make_plan(declare(), common=[], claims=list(claims)), path)
+        return changed(plan["claims"], claims if file is None else file)
+
+    a, b = {"id": "a", "delta": 0.05}, {"id": "b", "delta": 0.1}
+    looser = {**a, "delta": 0.01}
+    assert told(a) == []
+    assert told(a, file=[a, b]) == ["claim b was added after the plan; not judged"]
+    added = "claim b was added after the first plan"
+    assert told(a, b) == told(a, b) == [added]
+    moved = "claim a was changed after the data (delta); judged as the plan froze it"
+    assert told(looser, b) == told(looser, b) == [moved, added]
+    # Put back as it was: it is judged as the file has it, but it did move.
+    assert told(a, b) == ["claim a was changed after the first plan", added]
+    moved = "claim b was changed after the data (delta); judged as the plan froze it"
+    assert told(a, {**b, "delta": 9.0})[1:] == [added, moved]
+
+
+def test_a_published_plan_that_marks_a_claim_with_true_is_read() -> None:
+    claim = {"id": "a", "delta": 0.05}
+    expected = ["claim a was changed after the first plan"]
+    assert changed([{**claim, "changed_after_plan": True}], [claim]) == expected
 
 
 def test_what_planning_assumes_and_tables_call_a_metric_is_no_change_of_a_claim(tmp_path) -> None:
