@@ -70,6 +70,8 @@ def run(options: argparse.Namespace, runs: Path) -> int:
         planned(options, runs), plan_path(runs, sweep=options.sweep, profile=options.profile)
     )
     console.print(f"[bold]{plan['study']}[/]: {plan['title']}")
+    if plan["claims"]:
+        console.print(_resolvable(plan, runs))
     if options.launcher == "slurm":
         from sweeps import slurm
 

@@ -9,12 +9,12 @@ stands only between two neighbouring entities of one type. Files in IOB2 are rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from datamodules.contents import find
-from datamodules.downstream.examples import Splits, divide, find_file
+from datamodules.downstream.examples import Splits, divide, find_file, whole
 from datamodules.hub import load
 from datamodules.text.lines import read_lines
 
@@ -39,10 +39,11 @@ def splits(settings: Mapping[str, Any], data_dir: Path) -> Splits[Sentence]:
     return divide(train, test, group=lambda s: " ".join(s.words), sizes=settings, source=source)
 
 
-def _read(source: str, part: str, data_dir: Path) -> Iterator[Sentence]:
+def _read(source: str, part: str, data_dir: Path) -> Iterable[Sentence]:
     if source.startswith("hub:"):
         return _hub(source, HUB_SPLITS[part])
-    return _file(find_file(find(source, data_dir), f"eng.{part}"))
+    path = find_file(find(source, data_dir), f"eng.{part}")
+    return whole(path, _file(path))
 
 
 def _file(path: Path) -> Iterator[Sentence]:

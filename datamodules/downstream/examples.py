@@ -13,7 +13,7 @@ Nothing heavy is imported: a run's budget is counted before torch is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -66,6 +66,13 @@ def _by_hash(examples: Sequence[E], group: Callable[[E], str]) -> list[E]:
         return hashlib.blake2b(group(example).encode(), digest_size=16).digest()
 
     return sorted(examples, key=key)
+
+
+def whole(path: Path, examples: Iterable[E]) -> list[E]:
+    """All examples of a file; ValueError when it has none."""
+    if read := list(examples):
+        return read
+    raise ValueError(f"{path}: expected examples, found none: is the file empty or cut off?")
 
 
 def find_file(folder: Path, name: str) -> Path:

@@ -10,13 +10,13 @@ QQP's are broken; those are passed over there, counted, and an error everywhere 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from datamodules.contents import find
-from datamodules.downstream.examples import Splits, divide, find_file, has_file
+from datamodules.downstream.examples import Splits, divide, find_file, has_file, whole
 from datamodules.hub import load
 from datamodules.text.lines import read_lines
 
@@ -107,11 +107,12 @@ def text_of(pair: Pair) -> str:
 
 def _read(
     task: GlueTask, settings: Mapping[str, Any], name: str, split: str, data_dir: Path
-) -> Iterator[Pair]:
+) -> Iterable[Pair]:
     source = settings["source"]
     if source.startswith("hub:"):
         return _hub(task, source, settings["task"], split)
-    return _file(task, find_file(find(source, data_dir), f"{name}.tsv"))
+    path = find_file(find(source, data_dir), f"{name}.tsv")
+    return whole(path, _file(task, path))
 
 
 def _file(task: GlueTask, path: Path) -> Iterator[Pair]:
@@ -171,8 +172,8 @@ def _hub(task: GlueTask, source: str, configuration: str, split: str) -> Iterato
             raise ValueError(f"{source}, {split}, row {number}: {error}") from None
 
 
-def _texts(texts: list[str]) -> tuple[str, str | None]:
-    if any(not text.strip() for text in texts):
+def _texts(texts: list[str | None]) -> tuple[str, str | None]:
+    if any(not text or not text.strip() for text in texts):
         raise ValueError("expected a text, found an empty one")
     return texts[0], texts[1] if len(texts) > 1 else None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datamodules.contents import find, visible_files
-from datamodules.downstream.examples import Splits, divide
+from datamodules.downstream.examples import Splits, divide, whole
 from datamodules.hub import load
 from datamodules.text.lines import read_lines
 
@@ -34,7 +34,8 @@ def splits(settings: Mapping[str, Any], data_dir: Path) -> Splits[Question]:
         train, test = (list(_hub(source, split)) for split in ("train", "validation"))
     else:
         folder = find(source, data_dir)
-        train, test = (list(_file(_only(folder, name))) for name in ("train-v1.1", "dev-v1.1"))
+        paths = [_only(folder, name) for name in ("train-v1.1", "dev-v1.1")]
+        train, test = (whole(path, _file(path)) for path in paths)
     return divide(train, test, group=lambda q: q.passage, sizes=settings, source=source)
 
 
@@ -51,13 +52,11 @@ def _only(folder: Path, name: str) -> Path:
 def _file(path: Path) -> Iterator[Question]:
     text = "\n".join(line for _, line in read_lines(path))
     try:
-        articles = json.loads(text)["data"]
+        articles = _field(json.loads(text), "data", list, str(path))
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path}, line {error.lineno}, column {error.colno}: broken or cut off: {error.msg}"
         ) from None
-    except (KeyError, TypeError):
-        raise ValueError(f'{path}: expected SQuAD\'s {{"data": [...], "version": ...}}') from None
     for number, article in enumerate(articles):
         where = f"{path}, article {number}"
         for paragraph in _field(article, "paragraphs", list, where):
@@ -99,7 +98,8 @@ def _checked(question: Question, name: str) -> Question:
             f"{name}: expected an answer, found none: version 1.1 has no unanswerable questions"
         )
     for text, start in question.answers:
-        if not text or question.passage[start : start + len(text)] != text:
+        # Python would count a negative start from the passage's end.
+        if not text or start < 0 or question.passage[start : start + len(text)] != text:
             found = question.passage[max(0, start) : max(0, start) + len(text) + 10]
             raise ValueError(
                 f"{name}: expected the answer {text[:40]!r} at character {start}, found {found!r}"

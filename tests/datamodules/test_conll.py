@@ -190,6 +190,12 @@ def test_a_broken_line_is_told(data_dir: Path, line: str, said: str) -> None:
         load(data_dir)
 
 
+def test_an_empty_file_is_told(data_dir: Path) -> None:
+    (data_dir / "conll2003/eng.train").write_text("-DOCSTART- -X- O O\n\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"eng.train: expected examples, found none"):
+        load(data_dir)
+
+
 def test_the_hubs_copy_gives_the_same_sentences(data_dir: Path, monkeypatch) -> None:
     datasets = pytest.importorskip("datasets")
     ours = load(data_dir).sentences

@@ -144,6 +144,9 @@ def test_wrong_columns_a_wrong_encoding_and_a_missing_file_are_told(tmp_path: Pa
     path.write_bytes(good.replace(b"sentence\tlabel", b"text\tlabel"))
     with pytest.raises(ValueError, match="line 1: expected a header with the columns sentence, la"):
         glue(tmp_path, "sst2")
+    path.write_bytes(good.splitlines(keepends=True)[0])
+    with pytest.raises(ValueError, match=r"train.tsv: expected examples, found none"):
+        glue(tmp_path, "sst2")
     path.write_bytes(good.replace(b"cat", b"caf\xe9", 1))
     with pytest.raises(ValueError, match=r"train.tsv, line \d+: expected UTF-8 text, .* 0xe9"):
         glue(tmp_path, "sst2")
@@ -289,6 +292,9 @@ def test_hub_rows_without_labels_or_columns_are_told(monkeypatch, tmp_path: Path
     rows = [{"sentence": "the cat", "label": -1}]
     monkeypatch.setattr(datasets, "load_dataset", lambda *args, **settings: rows)
     with pytest.raises(ValueError, match=r"train, row 0: expected a label of 0, 1, found ''"):
+        glue(tmp_path, "sst2", source=source)
+    rows[0] = {"sentence": None, "label": 1}
+    with pytest.raises(ValueError, match="row 0: expected a text, found an empty one"):
         glue(tmp_path, "sst2", source=source)
     rows[0] = {"text": "the cat", "label": 1}
     with pytest.raises(ValueError, match="row 0: expected the columns sentence and label, found t"):

@@ -106,11 +106,23 @@ def _without_answers(text: str) -> str:
     return json.dumps(read)
 
 
+def _from_the_end(text: str) -> str:
+    """A start that Python counts from the passage's end, at the same words."""
+    read = json.loads(text)
+    paragraph = read["data"][0]["paragraphs"][0]
+    answer = paragraph["qas"][0]["answers"][0]
+    answer["answer_start"] -= len(paragraph["context"])
+    return json.dumps(read)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda text: text[: len(text) // 2], r"line 1, column \d+: broken or cut off"),
-        (lambda text: "[]", r"expected SQuAD's \{\"data\""),
+        (lambda text: "[]", "expected 'data' to be list, found 'None'"),
+        (lambda text: '{"data": 3}', "expected 'data' to be list, found '3'"),
+        (lambda text: '{"data": []}', "expected examples, found none"),
+        (_from_the_end, "question q1: expected the answer .* at character -"),
         (lambda text: text.replace('"qas"', '"questions"', 1), "article 0: expected 'qas' to be l"),
         (
             lambda text: text.replace('"text": "not very"', '"text": "not wery"'),
