@@ -12,8 +12,9 @@ The same data give the same interval: the generator always starts from one seed.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,44 +42,51 @@ def mean_draws(
     its runs with replacement, which changes nothing where a unit has one run. `paired` draws the
     same units in every cell.
     """
-    rng = generator()
-    total = np.zeros(DRAWS)
-    units: np.ndarray | None = None
-    for groups, weight in zip(cells, weights, strict=True):
-        if units is None or not paired:
-            units = rng.integers(len(groups), size=(DRAWS, len(groups)))
-        total += weight * _unit_means(groups, units, rng).mean(axis=1)
-    return np.sort(total)
+    units = [[np.asarray(unit, dtype=float) for unit in groups] for groups in cells]
+    weighted = [w * u for w, groups in zip(weights, units, strict=True) for u in groups]
+    shares = _shares(tuple(tuple(map(len, groups)) for groups in units), paired)
+    return np.sort(shares @ np.concatenate(weighted))
 
 
-def _unit_means(groups: Groups, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mean of freshly resampled runs of each drawn unit: [DRAWS, number of units]."""
-    arrays = [np.asarray(group, dtype=float) for group in groups]
-    sizes = np.array([len(array) for array in arrays])
-    if sizes.max() == 1:
-        return np.concatenate(arrays)[units]
-    padded = np.full((len(arrays), sizes.max()), np.nan)
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = array
-    size = sizes[units]
-    total = np.zeros(units.shape)
-    for run in range(sizes.max()):
-        chosen = padded[units, (rng.random(units.shape) * size).astype(int)]
-        total += np.where(run < size, chosen, 0.0)
-    return total / size
+@functools.lru_cache(maxsize=4)  # the arms of a table have one design; a matrix is some megabytes
+def _shares(cells: tuple[tuple[int, ...], ...], paired: bool) -> np.ndarray:
+    """The share of each run in its cell's resampled mean: [DRAWS, number of runs].
 
-
-def draws_of(
-    strata: Sequence[ArrayLike], statistic: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """DRAWS sorted values of `statistic` on values resampled within each stratum.
-
-    `statistic` maps [DRAWS, number of values] to [DRAWS].
+    It hangs on the numbers of runs of each cell's units alone.
     """
     rng = generator()
+    shares: list[np.ndarray] = []
+    units: np.ndarray | None = None
+    for sizes in map(np.asarray, cells):
+        if units is None or not paired:
+            units = rng.integers(len(sizes), size=(DRAWS, len(sizes)))
+        size, first = sizes[units], (np.cumsum(sizes) - sizes)[units]
+        block = np.zeros((DRAWS, sizes.sum()))
+        for run in range(sizes.max()):
+            # Of a unit with one run there is nothing to draw.
+            chosen = (rng.random(units.shape) * size).astype(int) if sizes.max() > 1 else 0
+            share = np.where(run < size, 1 / (size * len(sizes)), 0.0)
+            np.add.at(block, (np.arange(DRAWS)[:, None], first + chosen), share)
+        shares.append(block)
+    return np.concatenate(shares, axis=1)
+
+
+def trimmed_draws(strata: Sequence[ArrayLike], *, cut: int) -> np.ndarray:
+    """DRAWS sorted means of the values resampled within each stratum, `cut` left out at each end.
+
+    With all but the middle one or two left out, medians.
+    """
     arrays = [np.asarray(stratum, dtype=float) for stratum in strata]
-    resampled = [x[rng.integers(len(x), size=(DRAWS, len(x)))] for x in arrays]
-    return np.sort(statistic(np.concatenate(resampled, axis=1)))
+    places = _places(tuple(map(len, arrays)))
+    resampled = np.concatenate([x[i] for x, i in zip(arrays, places, strict=True)], axis=1)
+    resampled.sort(axis=1)
+    return np.sort(resampled[:, cut : resampled.shape[1] - cut].mean(axis=1))
+
+
+@functools.lru_cache(maxsize=4)
+def _places(lengths: tuple[int, ...]) -> list[np.ndarray]:
+    rng = generator()
+    return [rng.integers(n, size=(DRAWS, n)) for n in lengths]
 
 
 def tail(alpha: float, *, ratio: float, df: float) -> float:

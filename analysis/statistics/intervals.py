@@ -7,7 +7,7 @@ for an average over several strata such as tasks, it is the stratified bootstrap
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,7 +38,7 @@ def median_interval(
         return math.nan, None
     estimate = float(np.median(x))
     if len(x) >= bootstrap.FROM_SEEDS:
-        return estimate, _bootstrap([x], lambda draws: np.median(draws, axis=1), level)
+        return estimate, _bootstrap([x], cut=(len(x) - 1) // 2, level=level)
     # The most values beyond each end that leave it the level: order statistic `beyond`, from 0.
     beyond = int(stats.binom.ppf((1 - level) / 2, len(x), 0.5)) - 1
     if beyond < 0 or not np.ptp(x):
@@ -69,7 +69,7 @@ def iqm_interval(
         return estimate, _trimmed_t(pooled, estimate, level)
     if min(map(len, xs)) < 2:
         return estimate, None
-    return estimate, _bootstrap(xs, lambda draws: stats.trim_mean(draws, TRIM, axis=1), level)
+    return estimate, _bootstrap(xs, cut=int(TRIM * len(pooled)), level=level)
 
 
 def _trimmed_t(x: np.ndarray, estimate: float, level: float) -> Interval | None:
@@ -84,10 +84,8 @@ def _trimmed_t(x: np.ndarray, estimate: float, level: float) -> Interval | None:
     return Interval(estimate - margin, estimate + margin)
 
 
-def _bootstrap(
-    xs: list[np.ndarray], statistic: Callable[[np.ndarray], np.ndarray], level: float
-) -> Interval | None:
-    draws = bootstrap.draws_of(xs, statistic)
+def _bootstrap(xs: list[np.ndarray], *, cut: int, level: float) -> Interval | None:
+    draws = bootstrap.trimmed_draws(xs, cut=cut)
     if not np.ptp(draws):
         return None
     n = min(map(len, xs))

@@ -1,4 +1,4 @@
-"""Contrasts from 20 seeds on, nested seeds, and pairs; how often their intervals hold the truth."""
+"""Contrasts from 20 seeds on, nested seeds, and pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from analysis.comparison import interval_name
 from analysis.judgement import judge
 from analysis.statistics import contrast_of, paired_contrast, seeds_to_resolve, smallest_difference
 from analysis.statistics.bootstrap import mean_draws
-from benchmarks import coverage
 from tests.analysis.finetuned import claim, finetuned
 
 
@@ -44,7 +43,8 @@ def test_two_levels_are_resampled_one_within_the_other():
 
 def test_units_of_unequal_sizes_count_equally():
     draws = mean_draws([[[1.0], [3.0, 3.0, 3.0]]], [1.0])
-    assert set(np.unique(draws)) == {1.0, 2.0, 3.0}
+    # Each draw is a sum of thirds and halves, which round.
+    assert set(np.unique(draws.round(12))) == {1.0, 2.0, 3.0}
     assert draws.mean() == pytest.approx(2.0, abs=0.03)
 
 
@@ -148,20 +148,6 @@ def test_seeds_to_resolve_an_absence_and_what_no_number_resolves():
     assert seeds_to_resolve([1, -1], sds=[0.1, 0.1], delta=0.05, absence=True) > difference
     assert seeds_to_resolve([1, -1], sds=[0.0, 0.0], delta=0.05) is None
     assert seeds_to_resolve([1, -1], sds=[1.0, 1.0], delta=1e-6) is None
-
-
-@pytest.mark.parametrize(
-    ("draw", "n", "repetitions"),
-    [(coverage.normal, n, 2000) for n in (3, 5, 10)]
-    + [(coverage.normal, 20, 300), (coverage.nested, 5, 2000), (coverage.nested, 8, 150)],
-)
-def test_intervals_hold_the_truth_and_the_baseline_is_seldom_resolved_against_itself(
-    draw, n, repetitions
-):
-    """Within three standard errors of 95 % and 5 %; scores are normal, so these are the levels."""
-    error = 3 * (0.05 * 0.95 / repetitions) ** 0.5
-    assert coverage.covered(draw, n, repetitions=repetitions) == pytest.approx(0.95, abs=error)
-    assert coverage.resolved(draw, n, repetitions=repetitions) <= 0.05 + error
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is published regenerates the README's tables, without training."""
+"""What is published regenerates the documents' tables, without training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from experiments.errors import UserError
 from experiments.wandb_client import read_offline_run
 from sweeps.launcher import Slot
 from sweeps.plan import freeze, load_plan
-from sweeps.publish import publish, with_tables
+from sweeps.publish import BLOCK, publish, with_tables
 from sweeps.reconcile import reconcile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,20 +24,39 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "folder", lambda: tmp_path / "cache")
 
 
-def test_the_readmes_tables_are_those_of_results() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    plan_file = ROOT / "results" / "plans" / "symmetry-quick.json"
-    assert "| causal | none | all | 2 | 5/5" in text
-    from_results = with_tables(text, plan_file, Path("results"))
-    assert text == from_results
+DOCUMENTS = [
+    path
+    for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
+    if BLOCK.search(path.read_text(encoding="utf-8"))
+]
+
+
+def regenerated(text: str, *, source: str = "runs") -> str:
+    """The document with the tables of every published plan that has one in it."""
+    names = {block[2] for block in BLOCK.finditer(text)}
+    plans = [
+        path
+        for path in sorted(ROOT.glob("results/plans/*.json"))
+        if names & set(load_plan(path)["tables"])
+    ]
+    tables = {name for path in plans for name in load_plan(path)["tables"]}
+    assert names
+    assert names <= tables
+    for path in plans:
+        text = with_tables(text, path, Path("results"), source=source)
+    return text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_a_documents_tables_are_those_of_results(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert "Source: runs (results)" in text
+    assert regenerated(text) == text
 
 
 def test_they_are_those_of_the_published_wandb_files_too() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "Source: runs (results)" in text
-    from_wandb = text
-    for plan_file in (ROOT / "results" / "plans").glob("*.json"):
-        from_wandb = with_tables(from_wandb, plan_file, Path("results"), source="wandb-offline")
+    from_wandb = regenerated(text, source="wandb-offline")
     assert text.replace("Source: runs (", "Source: wandb-offline (") == from_wandb
 
 
@@ -55,6 +74,11 @@ def test_the_published_frame_and_curves_are_the_same_from_either_source() -> Non
 def test_a_study_is_published_in_a_few_megabytes() -> None:
     files = [path for path in ROOT.glob("results/symmetry/**/*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 3e6
+
+
+def test_all_that_is_published_is_a_few_megabytes() -> None:
+    files = [path for path in ROOT.glob("results/**/*") if path.is_file()]
+    assert 1e6 < sum(path.stat().st_size for path in files) < 12e6
 
 
 def test_every_published_run_is_in_its_plan_and_finished() -> None:
