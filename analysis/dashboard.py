@@ -1,4 +1,4 @@
-"""A W&B workspace and report a study, from the declarations that make its tables.
+"""A W&B workspace and report a sweep, from the declarations that make its tables.
 
     python -m analysis dashboard [--sweep symmetry] [--entity us] [--project lab]
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from .claims import load_claims
 
 ROOT = Path(__file__).parents[1]
 LOSSES = ("train/loss", "validation/loss")  # what every study logs
+AT_A_LENGTH = re.compile(r"_x\d+(_\d+)?$")  # at a multiple of the trained length
+# Columns that a table counts from several runs: what of it stands in each run's summary.
+COUNTED = {
+    "converged": ("cost.steps", "steps trained, all of the budget where not converged"),
+    "steps": ("steps_to_convergence", "steps to convergence, seeds that converged"),
+}
 
 
 def declarations(sweep: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -61,10 +68,12 @@ def specification(
     finals = {m: title for table in tables.values() for m, title in _finals(table)}
     claims = list(claims)
     measured = {claim["metric"] for claim in claims} & set(finals)
-    curves = [*LOSSES, *sorted(f"validation/{name}" for name in measured)]
+    # While it trains, a model is scored at the trained length alone.
+    validated = sorted({f"validation/{AT_A_LENGTH.sub('', name)}" for name in measured})
+    curves = list(dict.fromkeys([*LOSSES, *validated]))
     return {
         "study": declared["study"],
-        "name": f"{declared['study']}: ablations",
+        "name": f"{sweep}: ablations",
         "tag": f"sweep:{sweep}",
         "group_by": "group",
         "sections": {
@@ -88,10 +97,14 @@ def specification(
 
 
 def _finals(table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(name in W&B's summary, title) of a table's metrics; names that depend on the arm are not
-    one metric."""
+    """(name in W&B's summary, title) of a table's metrics. Names that depend on the arm are not one
+    metric; an optional column is of some profiles alone, and its panel would be empty in others."""
     found = []
     for column in table["columns"]:
+        if column["kind"] in COUNTED:
+            found.append(COUNTED[column["kind"]])
+        if column.get("optional"):
+            continue
         section, _, name = column.get("metric", "").partition(".")
         if name and "{" not in name:
             shown = name if section == "metrics" else f"{section}.{name}"
