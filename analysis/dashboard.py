@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,16 @@ NOT_LOGGED_IN = (
     "{reports}/index.html, and `wandb leet <run folder>/wandb/offline-run-*` shows an offline run "
     "in the terminal."
 )
+UNREACHABLE = (
+    "W&B does not answer, or not now ({why}): expected a network and W&B's server (WANDB_BASE_URL, "
+    "where it is set). Type make dashboard again later: what was made is kept, and brought up to "
+    "date."
+)
 
 
 def dashboard(options: argparse.Namespace) -> int:
-    """Create or update them; not logged in, say what would be made. The exit code."""
+    """Create or update them; not logged in, say what would be made. The exit code: 1 where W&B does
+    not answer."""
     from experiments import wandb_dashboard
     from experiments.wandb_client import NotLoggedIn
 
@@ -148,6 +155,7 @@ def dashboard(options: argparse.Namespace) -> int:
                     "a W&B workspace needs the entity (user or team) whose project it is in: "
                     "type make dashboard ENTITY=<name>"
                 )
+            wandb_dashboard.check_entity(options.entity)
             for sweep, spec in specs.items():
                 key = f"{options.entity}/{options.project}/{sweep}"
                 known[key] = wandb_dashboard.save(
@@ -158,4 +166,7 @@ def dashboard(options: argparse.Namespace) -> int:
     except NotLoggedIn as why:
         print("\n".join(line for spec in specs.values() for line in described(spec)))
         print(NOT_LOGGED_IN.format(why=why, reports=options.reports))
+    except wandb_dashboard.Unreachable as why:
+        print(UNREACHABLE.format(why=why), file=sys.stderr)
+        return 1
     return 0
