@@ -4,7 +4,7 @@
     live = server.append(result, tags=[], group=arm, host=None)
     live.send(rows)
     live.finish(result)
-    verify(server.read(run_id), result=result, rows=rows)
+    verify(server.read(run_id), result=result, rows=rows, told=arguments)
 
 W&B's client gives up silently, and exits 0, when a server fails for long; so what counts as sent is
 what can be read back. A run is appended to from the server's last step on, never before it.
