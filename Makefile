@@ -60,7 +60,8 @@ retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
 	@$(call SWEEPS,retry) --status $(STATUS)
 
 tables: $(STAMP)  ## tables, figures and notebooks of every sweep again, from runs/ or results/
-	@$(PY) -m analysis tables --profile $(PROFILE) $(if $(filter-out file,$(origin SWEEP)),--sweep $(SWEEP)) \
+	@$(PY) -m analysis tables $(if $(filter-out file,$(origin SWEEP)),--sweep $(SWEEP)) \
+		$(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) \
 		$(if $(SOURCE),--source $(SOURCE)) --runs $(RUNS) --reports $(REPORTS) $(ARGS)
 
 report: $(STAMP)  ## write one page on all studies: reports/index.html

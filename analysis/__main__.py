@@ -4,8 +4,8 @@ python -m analysis dashboard [--sweep symmetry] [--entity us]
 python -m analysis report [--runs runs] [--results results] [--reports reports]
 python -m analysis encodings [--reports reports]
 
-The first regenerates the tables, figures and notebooks of every plan of a profile, or of one, and
-prints the tables; the next two make W&B workspaces and write the report on all plans; the last
+The first regenerates the tables, figures and notebooks of every sweep that has a plan, or of one,
+and prints the tables; the next two make W&B workspaces and write the report on all plans; the last
 writes how much of a position encoding is idle, and needs no run. Exit code 0, 1 when an exact fact
 is violated or a notebook fails, 2 for a user's mistake.
 """
@@ -55,7 +55,10 @@ def _tables_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--plan", help="one plan alone: runs/plans/<sweep>-<profile>.json, its runs in --runs")
     add("--sweep", help="one sweep alone (default: every sweep that has a plan)")
-    add("--profile", default="quick", help="quick, cpu, gpu or paper (default: quick)")
+    add(
+        "--profile",
+        help="quick, cpu, gpu or paper (default: each sweep's smallest that is planned)",
+    )
     add("--runs", default="runs", help="where the runs are (default: runs)")
     add("--results", default="results", help="published runs, for plans that --runs lacks")
     add("--reports", default="reports", help="where to write (default: reports)")
@@ -81,7 +84,7 @@ def dashboard(options: argparse.Namespace) -> int:
 def tables(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from .plans import PlanFile, find_plans
+    from .plans import PlanFile, find_plans, one_a_sweep
 
     if options.plan:
         plans = [PlanFile(Path(options.plan), Path(options.runs))]
@@ -89,6 +92,11 @@ def tables(options: argparse.Namespace) -> int:
         plans = find_plans(
             options.runs, options.results, sweep=options.sweep, profile=options.profile
         )
+        chosen = plans if options.profile else one_a_sweep(plans)
+        for plan in plans:
+            if plan not in chosen:
+                print(f"left out {plan.path}: type make tables PROFILE={plan.profile}")
+        plans = chosen
     from .regenerate import regenerate
 
     return regenerate(

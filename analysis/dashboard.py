@@ -1,4 +1,4 @@
-"""A W&B workspace and report a study, from the declarations that make its tables.
+"""A W&B workspace and report a sweep, from the declarations that make its tables.
 
     python -m analysis dashboard [--sweep symmetry] [--entity us] [--project lab]
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,12 @@ from .claims import load_claims
 
 ROOT = Path(__file__).parents[1]
 LOSSES = ("train/loss", "validation/loss")  # what every study logs
+AT_A_LENGTH = re.compile(r"_x\d+(_\d+)?$")  # at a multiple of the trained length
+# Columns that a table counts from several runs: what of it stands in each run's summary.
+COUNTED = {
+    "converged": ("cost.steps", "steps trained, all of the budget where not converged"),
+    "steps": ("steps_to_convergence", "steps to convergence, seeds that converged"),
+}
 
 
 def declarations(sweep: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -61,10 +69,12 @@ def specification(
     finals = {m: title for table in tables.values() for m, title in _finals(table)}
     claims = list(claims)
     measured = {claim["metric"] for claim in claims} & set(finals)
-    curves = [*LOSSES, *sorted(f"validation/{name}" for name in measured)]
+    # While it trains, a model is scored at the trained length alone.
+    validated = sorted({f"validation/{AT_A_LENGTH.sub('', name)}" for name in measured})
+    curves = list(dict.fromkeys([*LOSSES, *validated]))
     return {
         "study": declared["study"],
-        "name": f"{declared['study']}: ablations",
+        "name": f"{sweep}: ablations",
         "tag": f"sweep:{sweep}",
         "group_by": "group",
         "sections": {
@@ -88,10 +98,14 @@ def specification(
 
 
 def _finals(table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(name in W&B's summary, title) of a table's metrics; names that depend on the arm are not
-    one metric."""
+    """(name in W&B's summary, title) of a table's metrics. Names that depend on the arm are not one
+    metric; an optional column is of some profiles alone, and its panel would be empty in others."""
     found = []
     for column in table["columns"]:
+        if column["kind"] in COUNTED:
+            found.append(COUNTED[column["kind"]])
+        if column.get("optional"):
+            continue
         section, _, name = column.get("metric", "").partition(".")
         if name and "{" not in name:
             shown = name if section == "metrics" else f"{section}.{name}"
@@ -114,10 +128,16 @@ NOT_LOGGED_IN = (
     "{reports}/index.html, and `wandb leet <run folder>/wandb/offline-run-*` shows an offline run "
     "in the terminal."
 )
+UNREACHABLE = (
+    "W&B does not answer, or not now ({why}): expected a network and W&B's server (WANDB_BASE_URL, "
+    "where it is set). Type make dashboard again later: what was made is kept, and brought up to "
+    "date."
+)
 
 
 def dashboard(options: argparse.Namespace) -> int:
-    """Create or update them; not logged in, say what would be made. The exit code."""
+    """Create or update them; not logged in, say what would be made. The exit code: 1 where W&B does
+    not answer."""
     from experiments import wandb_dashboard
     from experiments.wandb_client import NotLoggedIn
 
@@ -135,6 +155,7 @@ def dashboard(options: argparse.Namespace) -> int:
                     "a W&B workspace needs the entity (user or team) whose project it is in: "
                     "type make dashboard ENTITY=<name>"
                 )
+            wandb_dashboard.check_entity(options.entity)
             for sweep, spec in specs.items():
                 key = f"{options.entity}/{options.project}/{sweep}"
                 known[key] = wandb_dashboard.save(
@@ -145,4 +166,7 @@ def dashboard(options: argparse.Namespace) -> int:
     except NotLoggedIn as why:
         print("\n".join(line for spec in specs.values() for line in described(spec)))
         print(NOT_LOGGED_IN.format(why=why, reports=options.reports))
+    except wandb_dashboard.Unreachable as why:
+        print(UNREACHABLE.format(why=why), file=sys.stderr)
+        return 1
     return 0

@@ -13,16 +13,17 @@
 
 A column names a kind of its rows and that kind's options; beside them `key` is its name in the
 CSV, `wrap` the share of a LaTeX line of a long text, `file_only` keeps it out of the terminal,
-`best` prints its largest or smallest value bold, `optional` leaves it out where no run has its
-metric or the plan no arm at its `where` (or, of published values, none of the plan's arms was
-published), and `panel` puts it into a part of the table of that title (columns without one stand in
-every part). Adding a table is adding such a file.
+`best` prints its largest or smallest value bold, with `best_within: [task]` that of the rows which
+agree in the columns of these keys, `optional` leaves it out where no run has its metric or the plan
+no arm at its `where` (or, of published values, none of the plan's arms was published), and `panel`
+puts it into a part of the table of that title (columns without one stand in every part).
+Adding a table is adding such a file.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ KINDS: dict[str, Mapping[str, Callable[..., Cell]]] = {
 ONLY = {"by": "variants", "arms": "arms", "published": "published", "encodings": "encodings"}
 KEYS = ("title", "rows", *ONLY, "columns", "notes")
 NEEDED = {"published": "as in bert/table_5", "encodings": "a list"}  # by the rows of that name
-GIVEN_AS_THEY_ARE = ("wrap", "file_only", "best", "optional", "panel")
+GIVEN_AS_THEY_ARE = ("wrap", "file_only", "best", "best_within", "optional", "panel")
 COLUMN_KEYS = ("kind", "header", "key", *GIVEN_AS_THEY_ARE)
 BEST = ("max", "min")
 # Left-aligned kinds; the others are numbers.
@@ -67,6 +68,7 @@ class Column:
     wrap: float | None = None
     file_only: bool = False
     best: str | None = None
+    best_within: Sequence[str] = ()
     optional: bool = False
     panel: str = ""
 
@@ -117,6 +119,13 @@ def load_table(name: str, folder: Path = TABLES) -> Declaration:
     if rows in NEEDED and rows not in declared:
         raise UserError(f"{path.name}: the key '{rows}' is missing, {NEEDED[rows]}.")
     columns = [_column(spec, KINDS[rows], path.name) for spec in declared["columns"]]
+    keys = [column.key for column in columns]
+    for key in (key for column in columns for key in column.best_within):
+        if key not in keys:
+            raise UserError(
+                f"{path.name}: best_within names a column '{key}'; expected keys of columns: "
+                f"{', '.join(keys)}.{did_you_mean(key, keys)}"
+            )
     return Declaration(
         title=declared["title"],
         rows=rows,

@@ -1,6 +1,6 @@
 """Which plans there are to make tables of: those planned here, and the published ones.
 
-find_plans("runs", "results", profile="quick")
+one_a_sweep(find_plans("runs", "results"))
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.errors import UserError, did_you_mean
+
+PROFILES = ("quick", "cpu", "gpu", "paper")
 
 
 class PlanFile(NamedTuple):
@@ -58,3 +60,13 @@ def find_plans(
         f"make sweep SWEEP={sweep or '...'} PROFILE={profile or '...'} to make another."
         f"{did_you_mean(asked, names)}"
     )
+
+
+def one_a_sweep(plans: list[PlanFile]) -> list[PlanFile]:
+    """Of each sweep the plan of its smallest profile: what is written bears the sweep's name."""
+
+    def size(plan: PlanFile) -> int:
+        return PROFILES.index(plan.profile) if plan.profile in PROFILES else len(PROFILES)
+
+    smallest = {plan.sweep: plan for plan in sorted(plans, key=size, reverse=True)}
+    return [plan for plan in plans if plan in smallest.values()]

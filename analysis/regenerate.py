@@ -13,7 +13,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from experiments.wandb_client import is_mirrored
+
 from .execute import NotebookError
+from .frame import load_plan
 from .outputs import print_outcome, write_notebook, write_tables
 from .plans import PlanFile
 
@@ -28,8 +31,8 @@ def regenerate(
 ) -> int:
     """Exit code 1 where an exact fact is violated or a notebook failed, else 0.
 
-    source: of tables and notebooks. By default tables read the run folders, and notebooks what
-    their first cell says.
+    source: of tables and notebooks. By default tables read the run folders, and notebooks W&B
+    where the plan's runs are tracked.
     """
     console = Console(stderr=True)
     exit_code = 0
@@ -42,16 +45,29 @@ def regenerate(
         written = list(outcome.files)
         if notebooks:
             try:
-                written += _notebook(plan, reports, source, console)
+                read_from = source or notebook_source(plan)
+                written += _notebook(plan, reports, read_from, console)
             except NotebookError as error:
-                print(error, file=sys.stderr)
+                way_out = "; make tables SOURCE=runs needs no server" * (read_from == "wandb")
+                print(f"{error}{way_out}", file=sys.stderr)
                 exit_code = 1
         where = "the W&B server" if source == "wandb" else f"{plan.root}/"
         print(f"{plan.path}: wrote {len(written)} files to {reports} from the runs in {where}")
     return exit_code
 
 
-def _notebook(plan: PlanFile, reports: str, source: str | None, console: Console) -> list[Path]:
+def notebook_source(plan_file: PlanFile) -> str:
+    """Where W&B holds the plan's runs: in offline files, which published runs have too, or on its
+    server; the run folders where nothing was tracked."""
+    plan = load_plan(plan_file.path)
+    tracking = plan["runs"][0]["config"]["tracking"]
+    folders = [plan_file.root / plan["study"] / run["run_id"] for run in plan["runs"]]
+    if tracking == "offline" or all(is_mirrored(folder) for folder in folders):
+        return "wandb-offline"
+    return "wandb" if tracking == "online" else "runs"
+
+
+def _notebook(plan: PlanFile, reports: str, source: str, console: Console) -> list[Path]:
     columns = (
         TextColumn("executing the notebook"),
         BarColumn(),

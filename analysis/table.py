@@ -153,18 +153,24 @@ def _cells(declared: Declaration, rows: Sequence[Any]) -> list[list[Cell]]:
 
 def _with_best(columns: Sequence[Column], rows: list[list[Cell]]) -> list[list[Cell]]:
     """Marks the best of each column that declares which is: every value that prints as it."""
-    best: list[float | None] = []
+    place = {column.key: i for i, column in enumerate(columns)}
+    marked = [list(row) for row in rows]
     for i, column in enumerate(columns):
-        values = [value for row in rows if (value := _plain(row[i], column)) is not None]
-        choose = {"max": max, "min": min}.get(column.best or "")
-        best.append(choose(values) if choose and values else None)
-    return [
-        [
-            replace(cell, best=best[i] is not None and _plain(cell, columns[i]) == best[i])
-            for i, cell in enumerate(row)
-        ]
-        for row in rows
-    ]
+        if column.best is None:
+            continue
+        groups: dict[tuple[str, ...], list[list[Cell]]] = {}
+        for row in marked:
+            group = tuple(row[place[key]].text for key in column.best_within)
+            groups.setdefault(group, []).append(row)
+        for group_rows in groups.values():
+            printed = [_plain(row[i], column) for row in group_rows]
+            values = [value for value in printed if value is not None]
+            if not values or (column.best_within and len(values) == 1):  # nothing to be best of
+                continue
+            best = {"max": max, "min": min}[column.best](values)
+            for row, value in zip(group_rows, printed, strict=True):
+                row[i] = replace(row[i], best=value == best)
+    return marked
 
 
 def _plain(cell: Cell, column: Column) -> float | None:

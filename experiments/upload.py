@@ -22,6 +22,7 @@ from experiments.store import RunFolder, now
 from experiments.told import Told
 from experiments.verification import Verification, verify
 from experiments.wandb_online import Unreachable
+from experiments.wandb_record import run_arguments
 
 if TYPE_CHECKING:
     from experiments.wandb_online import Server
@@ -51,7 +52,7 @@ def bring(server: Server, told: Told, *, again: bool = False) -> bool:
     result, rows = told.result(), told.rows()
     sent = False
     for _ in range(ROUNDS):
-        verification = _settled(server, result, rows, patience=SETTLING if sent else SETTLING[:1])
+        verification = _settled(server, told, patience=SETTLING if sent else SETTLING[:1])
         if verification.problems:
             problems = "; ".join(verification.problems)
             raise Damaged(f"{problems}: type make sync PROJECT=<another> to send the run whole")
@@ -65,11 +66,15 @@ def bring(server: Server, told: Told, *, again: bool = False) -> bool:
     raise Unreachable(f"sent {ROUNDS} times, and still {verification.missing}")
 
 
-def _settled(server: Server, result: dict, rows: list, *, patience: tuple) -> Verification:
+def _settled(server: Server, told: Told, *, patience: tuple[float, ...]) -> Verification:
     """What the server holds, asked for again while something lacks."""
+    result, rows = told.result(), told.rows()
+    where = {"project": server.project, "entity": server.entity}
+    arguments = run_arguments(result, **where, **told.labels(result))
     for pause in patience:
         time.sleep(pause)
-        found = verify(server.read(result["run_id"]), result=result, rows=rows)
+        held = server.read(result["run_id"])
+        found = verify(held, result=result, rows=rows, told=arguments)
         if not found.missing:
             break
     return found

@@ -1,6 +1,8 @@
-"""Whether a W&B server holds a run as its folder does: each step once, its config, its summary.
+"""Whether a W&B server holds a run as its folder does: each step once, its config, its summary, and
+the labels that dashboards and queries find it by.
 
-verify(server.read(run_id), result=result, rows=rows)   # -> Verification; .missing, .problems
+told = run_arguments(result, ...)                  # what W&B is told: group, job type, tags
+verify(server.read(run_id), result=result, rows=rows, told=told)   # -> Verification
 """
 
 from __future__ import annotations
@@ -30,9 +32,14 @@ class Verification:
 
 
 def verify(
-    run: OnlineRun | None, *, result: Mapping[str, Any], rows: list[dict[str, Any]]
+    run: OnlineRun | None,
+    *,
+    result: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    told: Mapping[str, Any],
 ) -> Verification:
-    """Compare what a server holds with the run folder's result.json and its rows, one a step."""
+    """Compare what a server holds with the run folder's result.json, its rows, one a step, and what
+    `run_arguments` tells W&B. Tags that were added on W&B's pages do not count."""
     if run is None:
         return Verification(missing="W&B does not hold the run")
     steps, held = [row["step"] for row in rows], [row["_step"] for row in run.history]
@@ -44,15 +51,27 @@ def verify(
         found.missing = f"W&B holds {len(held)} of {len(steps)} rows"
         return found
     try:
-        told = run.result()
+        held_result = run.result()
     except ValueError:
         found.missing = "W&B holds no result"
         return found
     if run.state != "finished":
         found.missing = f"W&B holds the run as {run.state}"
-    if different := sorted(_differences(result, told)):
+    if different := sorted(_differences(result, held_result)):
         found.missing = f"W&B holds other values of {_some(different)}"
+    elif wrong := list(_labels(run, told)):
+        found.missing = f"W&B {'; '.join(wrong)}"
     return found
+
+
+def _labels(run: OnlineRun, told: Mapping[str, Any]) -> Iterator[str]:
+    """What the server holds otherwise of group, job type and tags."""
+    for name in ("group", "job_type"):
+        held = getattr(run, name)
+        if held != told[name]:
+            yield f"holds {name} '{held}' instead of '{told[name]}'"
+    if lost := [tag for tag in told["tags"] if tag not in run.tags]:
+        yield f"lacks the tag {_some(lost)}"
 
 
 def _misplaced(steps: list[int], held: list[int]) -> Iterator[str]:

@@ -76,7 +76,7 @@ def write_offline_run(
 
 
 class NotLoggedIn(RuntimeError):
-    """There is no key for W&B, or its server does not take it; the message says which."""
+    """There is no key for W&B."""
 
 
 class NotMirrored(RuntimeError):
@@ -160,6 +160,12 @@ def online() -> Iterator[Any]:
 def is_wandbs(error: BaseException) -> bool:
     """Whether W&B raised it, the package or the server behind it."""
     return type(error).__module__.split(".")[0] == "wandb"
+
+
+def is_without_key(error: BaseException) -> bool:
+    """Whether W&B raised it for want of a key."""
+    malformed = "API key must have" in str(error)
+    return is_wandbs(error) and type(error).__name__ == "UsageError" and not malformed
 
 
 def status_of(error: BaseException) -> int | None:

@@ -4,7 +4,7 @@
     live = server.append(result, tags=[], group=arm, host=None)
     live.send(rows)
     live.finish(result)
-    verify(server.read(run_id), result=result, rows=rows)
+    verify(server.read(run_id), result=result, rows=rows, told=arguments)
 
 W&B's client gives up silently, and exits 0, when a server fails for long; so what counts as sent is
 what can be read back. A run is appended to from the server's last step on, never before it.
@@ -162,25 +162,26 @@ def connect(*, project: str, entity: str | None) -> Server:
         if not wandb_client.is_wandbs(error):
             raise
         wandb.teardown()
-        raise _refusal(error) from error
+        raise refusal(error, instead="tracking=offline (upload later: make sync)") from error
     url = str(api.settings["base_url"])
     if not owner:
         raise UserError("W&B names no entity for this key: type wandb.entity=<user or team>")
     return Server(wandb=wandb, api=api, url=url, entity=owner, project=project)
 
 
-def _refusal(error: Exception) -> Exception:
-    """A key that is wrong or missing is the user's mistake; all else may pass."""
+def refusal(error: Exception, *, instead: str) -> Exception:
+    """A key that is wrong or missing is the user's mistake, with what else to type; all other
+    errors of W&B's may pass."""
     status, said = wandb_client.status_of(error), wandb_client.words(error)
     if status in (401, 403):
         what = "W&B refuses the API key"
     elif status is None and "API key must have" in said:
         what = "The API key for W&B is not of its form"
-    elif type(error).__name__ == "UsageError":
+    elif wandb_client.is_without_key(error):
         what = "There is no API key for W&B"
     else:
         return Unreachable(said)
-    return UserError(f"{what}: type `wandb login`, or tracking=offline (upload later: make sync)")
+    return UserError(f"{what}: type `wandb login`, or {instead}")
 
 
 @contextlib.contextmanager

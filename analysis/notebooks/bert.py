@@ -30,6 +30,7 @@ from analysis.cells import measure, planned, rows_of
 from analysis.figures import figures_of, image
 from analysis.frame import load_plan, plan_frame
 from analysis.judgement import judge
+from analysis.lacking import without_results
 from analysis.published import published_table
 from analysis.render import markdown
 from analysis.table import build_table
@@ -52,9 +53,7 @@ print(
 )
 scored = frame[frame["role"] == "cell"]
 if not len(scored):
-    reasons = sorted({reason.split(":")[0] for reason in frame.attrs["missing"].values()})
-    print(f"There are no results yet: the planned runs are {', '.join(reasons) or 'not cells'}.")
-    print(f"Type make sweep SWEEP={plan['sweep']}, or choose another SOURCE or ROOT above.")
+    print(without_results(plan, frame))
 frame.groupby(["stage", "role"]).size().rename("runs").to_frame()
 
 # %% [markdown]
@@ -97,22 +96,30 @@ if len(scored):
 
 *A left-to-right model finds spans less well than a bidirectional one.* Both were pre-trained on the
 same contiguous text without next-sentence prediction, so the attention mask and the objective that
-it allows are what differs. The paper prints 87.9 and 77.8 (F1) for the two.
+it allows are what differs. The paper prints 87.9 and 77.8 (F1) for the two. In a plan without these
+arms its first claim that compares two arms is worked out instead.
 """
 
 # %%
 judged = {judgement.claim["id"]: judgement for judgement in judge(plan, frame)}
 claim = judged.get("ltr_loses_spans")
-printed = published_table("bert/table_5").contrast([(1, "no_nsp"), (-1, "ltr")], "squad")
-print(f"published: {printed:+.1f} points of F1")
+if claim:
+    printed = published_table("bert/table_5").contrast([(1, "no_nsp"), (-1, "ltr")], "squad")
+    print(f"published: {printed:+.1f} points of F1")
+else:
+    pairs = [j for j in judged.values() if j.interval and len(j.claim["contrast"]) == 2]
+    claim = pairs[0] if pairs else None
 if claim and claim.interval:
-    both, left = (
-        measure(rows_of(frame, planned(plan, term["cell"])), "score").values
+    print(claim.claim["sentence"])
+    one, other = (
+        measure(rows_of(frame, planned(plan, term["cell"])), claim.claim["metric"]).values
         for term in claim.claim["contrast"]
     )
-    welch = stats.ttest_ind(both, left, equal_var=False)
-    print(f"bidirectional {both}, left to right {left}")
-    print(f"difference {both.mean() - left.mean():.6f}, p = {welch.pvalue:.2g}")
+    welch = stats.ttest_ind(one, other, equal_var=False)
+    print(f"{claim.claim['contrast'][0]['cell']}: {one}")
+    print(f"{claim.claim['contrast'][1]['cell']}: {other}")
+    print(f"difference {one.mean() - other.mean():.6f}, p = {welch.pvalue:.2g}")
+    print(f"in the table {claim.contrast.estimate:.6f}, p = {claim.contrast.p:.2g}")
     print(f"verdict: {claim.verdict}")
 
 # %% [markdown]

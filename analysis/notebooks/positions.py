@@ -33,6 +33,7 @@ from analysis.cells import measure, planned, rows_of
 from analysis.figures import image
 from analysis.frame import load_plan, plan_frame
 from analysis.judgement import judge
+from analysis.lacking import without_results
 from analysis.positions.base_bound import smallest_base
 from analysis.positions.encodings import Encoding
 from analysis.positions.idle import expected_share_below, share_below
@@ -54,9 +55,7 @@ print(
     f"{len(frame)} of {len(plan['runs'])} planned runs; {frame.attrs['left_out']} others left out"
 )
 if not len(frame):
-    reasons = sorted({reason.split(":")[0] for reason in frame.attrs["missing"].values()})
-    print(f"There are no results yet: the planned runs are {', '.join(reasons) or 'not cells'}.")
-    print(f"Type make sweep SWEEP={plan['sweep']}, or choose another SOURCE or ROOT above.")
+    print(without_results(plan, frame))
 
 # %% [markdown]
 """

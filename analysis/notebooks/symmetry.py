@@ -31,6 +31,7 @@ from analysis.exact_facts import symmetric, violations
 from analysis.figures import image
 from analysis.frame import load_plan, plan_frame
 from analysis.judgement import judge
+from analysis.lacking import without_results
 from analysis.render import markdown
 from analysis.table import build_table
 from analysis.tuning import with_choices
@@ -50,9 +51,7 @@ print(
     f"{len(frame)} of {len(plan['runs'])} planned runs; {frame.attrs['left_out']} others left out"
 )
 if not len(frame):
-    reasons = sorted({reason.split(":")[0] for reason in frame.attrs["missing"].values()})
-    print(f"There are no results yet: the planned runs are {', '.join(reasons) or 'not cells'}.")
-    print(f"Type make sweep SWEEP={plan['sweep']}, or choose another SOURCE or ROOT above.")
+    print(without_results(plan, frame))
 
 # %%
 if len(frame):

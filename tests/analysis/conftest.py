@@ -70,6 +70,7 @@ class SyntheticStudy:
                 },
                 "parents": [],
                 "config": {
+                    "tracking": "offline",
                     "trainer": {"max_steps": BUDGET},
                     "model": {"residual": [[0, "mlp"], [1, "mlp"]]},
                 },

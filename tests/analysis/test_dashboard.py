@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from analysis.__main__ import main
+from analysis.claims import load_claims
 from analysis.dashboard import declarations, specification, sweeps
+from analysis.frame import load_plan
+from analysis.sources import read_lines, read_result
 from experiments import wandb_dashboard
+from experiments.wandb_record import summary_of
+
+RESULTS = Path(__file__).parents[2] / "results"
+PUBLISHED = sorted((RESULTS / "plans").glob("*.json"))
 
 DECLARED = {"study": "colours", "tables": ["t"]}
 TABLE = {
@@ -36,6 +43,47 @@ def test_metrics_come_from_the_declarations() -> None:
     assert spec["table"] == {"title": TABLE["title"], "columns": ["hue", "cost.flops"]}
     assert (spec["tag"], spec["group_by"], spec["claims"]) == ("sweep:paint", "group", CLAIMS)
     assert json.loads(json.dumps(spec)) == spec
+
+
+def test_every_sweeps_dashboard_has_a_name_of_its_own() -> None:
+    names = [specification(sweep, *declarations(sweep), [])["name"] for sweep in sweeps()]
+    assert names == [f"{sweep}: ablations" for sweep in sweeps()]
+
+
+def test_a_claim_beyond_the_trained_length_has_no_curve_of_its_own() -> None:
+    table = {"title": "t", "columns": [{"kind": "mean", "metric": "metrics.hue_x8"}]}
+    claims = [{"sentence": "Red extends.", "source": "[1]", "metric": "hue_x8"}]
+    curves, _ = specification("paint", DECLARED, {"t": table}, claims)["sections"].values()
+    assert [panel["metric"] for panel in curves] == [
+        "train/loss",
+        "validation/loss",
+        "validation/hue",
+    ]
+
+
+@pytest.mark.parametrize("plan_file", PUBLISHED, ids=lambda path: path.stem)
+def test_published_runs_feed_every_panel(plan_file: Path) -> None:
+    plan = load_plan(plan_file)
+    declared, tables = declarations(plan["sweep"])
+    spec = specification(plan["sweep"], declared, tables, load_claims(declared["claims"]))
+    logged: set[str] = set()
+    summarised: set[str] = set()
+    for run in plan["runs"]:
+        folder = RESULTS / plan["study"] / run["run_id"]
+        for row in read_lines(folder / "history.jsonl"):
+            logged |= row.keys()
+        told = summary_of(read_result(folder))
+        flat = told | {f"cost.{name}": value for name, value in told["cost"].items()}
+        summarised |= {name for name, value in flat.items() if type(value) in (int, float)}
+    panels = [panel for panels in spec["sections"].values() for panel in panels]
+    fed = {"curve": logged, "bar": summarised}
+    assert [panel for panel in panels if panel["metric"] not in fed[panel["kind"]]] == []
+    assert set(spec["table"]["columns"]) <= summarised
+
+
+def test_the_symmetry_dashboard_shows_convergence() -> None:
+    bars = specification("symmetry", *declarations("symmetry"), [])["sections"].popitem()[1]
+    assert {"cost.steps", "steps_to_convergence"} <= {panel["metric"] for panel in bars}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the package's own models

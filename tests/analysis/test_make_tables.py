@@ -13,7 +13,8 @@ import pytest
 from analysis.__main__ import main
 from analysis.declaration import load_table
 from analysis.frame import plan_frame
-from analysis.plans import PlanFile, find_plans
+from analysis.plans import PlanFile, find_plans, one_a_sweep
+from analysis.regenerate import notebook_source
 from analysis.table import build_table
 from experiments.errors import UserError
 
@@ -50,6 +51,46 @@ def test_one_sweep_or_one_profile_can_be_asked_for(roots):
     ]
     (plan,) = find_plans(*roots, sweep="symmetry", profile="cpu")
     assert (plan.sweep, plan.profile) == ("symmetry", "cpu")
+
+
+def test_without_a_profile_each_sweep_has_its_smallest(roots):
+    (roots[1] / "plans" / "bert_size-cpu.json").touch()
+    chosen = one_a_sweep(find_plans(*roots))
+    assert [plan.path.stem for plan in chosen] == ["bert-quick", "bert_size-cpu", "symmetry-quick"]
+
+
+def test_every_published_sweep_is_meant_and_what_is_left_out_is_named(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(ROOT)
+    taken = []
+    monkeypatch.setattr(
+        "analysis.regenerate.regenerate", lambda plans, *_, **__: taken.extend(plans)
+    )
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "symmetry-cpu.json").touch()
+    main(["tables", "--runs", str(tmp_path)])
+    assert [plan.path.name for plan in taken] == [path.name for path in PUBLISHED]
+    assert "symmetry-cpu.json: type make tables PROFILE=cpu" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("tracking", "mirrored", "source"),
+    [
+        ("offline", False, "wandb-offline"),
+        ("online", False, "wandb"),
+        ("online", True, "wandb-offline"),  # published
+        ("disabled", False, "runs"),
+    ],
+)
+def test_a_notebook_reads_where_the_plans_runs_are_tracked(full_study, tracking, mirrored, source):
+    for run in full_study.plan["runs"]:
+        run.setdefault("config", {})["tracking"] = tracking
+        if mirrored:
+            folder = full_study.root / "symmetry" / run["run_id"] / "wandb" / "offline-run-1"
+            folder.mkdir(parents=True)
+            (folder / f"run-{run['run_id']}.wandb").touch()
+    assert notebook_source(PlanFile(full_study.write_plan(), full_study.root)) == source
 
 
 def test_no_plan_at_all_and_an_unknown_one_are_users_mistakes(roots, tmp_path):
@@ -111,7 +152,8 @@ def test_make_tables_means_every_sweep_unless_one_is_named():
         return " ".join(done.stdout.replace("\\\n", " ").split())
 
     assert "--sweep" not in command()
-    assert "--profile quick" in command()
+    assert "--profile" not in command()
+    assert "--profile cpu" in command("PROFILE=cpu")
     assert "--sweep bert" in command("SWEEP=bert")
     assert "--source runs" in command("SOURCE=runs")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 import pytest
 
 from analysis import execute as execution
 from analysis.execute import NOTEBOOKS, NotebookError, execute
 from analysis.figures import figures_of, image
 from analysis.frame import load_plan, plan_frame
+from analysis.lacking import without_results
 from analysis.render import markdown
 from analysis.table import build_table
 from analysis.tuning import with_choices
@@ -21,7 +24,7 @@ from experiments.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = sorted(path.stem for path in NOTEBOOKS.glob("*.py"))
-PUBLISHED = sorted((ROOT / "results" / "plans").glob("*-quick.json"))
+PUBLISHED = sorted((ROOT / "results" / "plans").glob("*.json"))
 SOURCE = "wandb-offline"
 
 
@@ -63,7 +66,10 @@ def test_on_the_committed_results_it_shows_the_tables_and_figures_of_make_tables
     assert [base64.b64decode(png) for png in outputs(notebook, "image/png")] == images
     assert f"source: {SOURCE} (results)" in printed(notebook)
     assert all(f"Source: {SOURCE} (results)" in t for t in tables if "plan " in t)
-    assert "verdict: " in printed(notebook)
+    text = printed(notebook)
+    assert "verdict: " in text
+    by_hand, in_table = re.findall(r"(?:difference|in the table) (\S+), p", text)
+    assert by_hand == in_table
     assert cells == [(i + 1, len(cells)) for i in range(len(cells))]
 
 
@@ -82,14 +88,14 @@ def test_the_claim_worked_out_by_hand_is_the_tables(bert, tmp_path, monkeypatch)
     assert "There are no results yet" not in text
 
 
-def run_here(name: str, plan_file: Path, root: Path) -> None:
+def run_here(name: str, plan_file: Path, root: Path, source: str = "runs") -> None:
     """Cell by cell in this process: no kernel is needed to see what it prints."""
     namespace: dict[str, object] = {}
     for i, cell in enumerate(jupytext.read(NOTEBOOKS / f"{name}.py").cells):
         if cell.cell_type == "code":
             exec(compile(cell.source, f"cell {i}", "exec"), namespace)
         if "parameters" in cell.metadata.get("tags", []):
-            namespace |= {"PLAN": str(plan_file), "ROOT": str(root), "SOURCE": "runs"}
+            namespace |= {"PLAN": str(plan_file), "ROOT": str(root), "SOURCE": source}
 
 
 def test_the_positions_claim_worked_out_by_hand_is_the_tables(positions, capsys, monkeypatch):
@@ -117,7 +123,24 @@ def test_without_results_it_says_so_and_still_ends(name, request, tmp_path, caps
     run_here(name, study.write_plan(), tmp_path / "empty")
     text = capsys.readouterr().out
     assert "There are no results yet: the planned runs are unfinished." in text
-    assert f"Type make sweep SWEEP={name}" in text
+    assert f"Type one of: make sweep SWEEP={name}" in text
+
+
+def test_runs_that_were_not_mirrored_are_told_with_what_shows_them(full_study, capsys):
+    run_here("symmetry", full_study.write_plan(), full_study.root, source=SOURCE)
+    text = capsys.readouterr().out
+    assert "There are no results yet: the planned runs are not mirrored." in text
+    assert "make tables SOURCE=runs reads the run folders" in text
+    assert "make sync" in text
+    assert "make sweep" not in text
+
+
+def test_runs_that_the_server_lacks_are_told_with_what_uploads_them():
+    frame = pd.DataFrame()
+    frame.attrs["missing"] = {"symmetry/1": "not in us/lab"}
+    told = without_results({"sweep": "symmetry", "profile": "quick"}, frame)
+    assert "the planned runs are not in us/lab." in told
+    assert "make sync uploads what the server lacks; make tables SOURCE=runs" in told
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -172,6 +172,27 @@ def test_adding_a_table_is_adding_a_yaml(full_study, tmp_path, monkeypatch):
     assert texts(built(full_study, "cost"))[0]["Steps"] == "2,600"
 
 
+def test_the_best_can_be_that_of_the_rows_that_are_compared(full_study, tmp_path, monkeypatch):
+    best = {"metric": "metrics.exact_match", "best": "max", "best_within": ["position", "depth"]}
+    declared = {
+        "title": "Best",
+        "rows": "arms",
+        "columns": [
+            {"kind": "factor", "factor": "attention_mask", "header": "Mask"},
+            {"kind": "factor", "factor": "residual", "header": "Residual"},
+            {"kind": "factor", "factor": "position", "header": "Position"},
+            {"kind": "factor", "factor": "num_layers", "header": "Layers", "key": "depth"},
+            {"kind": "mean", "header": "Exact match", **best},
+        ],
+    }
+    (tmp_path / "best.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    monkeypatch.setattr(table_module.load_table, "__defaults__", (tmp_path,))
+    table = built(full_study, "best")
+    bold = [[cell.text for cell in row[:4]] for row in table.rows if row[4].best]
+    # The only arm of one layer is compared with none.
+    assert bold == [["causal", "all", "none", "2"], ["causal", "all", "learned", "2"]]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -182,6 +203,10 @@ def test_adding_a_table_is_adding_a_yaml(full_study, tmp_path, monkeypatch):
         ({"rows": "published"}, "'published' is missing"),
         ({"columns": [{"kind": "mean", "metric": "y"}]}, "lacks its header"),
         ({"columns": [{"kind": "tuned", "header": "x", "best": "most"}]}, "one of: max, min"),
+        (
+            {"columns": [{"kind": "tuned", "header": "x", "best": "max", "best_within": ["tsak"]}]},
+            "best_within names a column 'tsak'",
+        ),
         ({"columns": [{"kind": "maen", "header": "x"}]}, "Did you mean 'mean'"),
         ({"columns": [{"kind": "mean", "header": "x", "metrics": "y"}]}, "wrong options"),
     ],

@@ -16,6 +16,7 @@ from experiments.mirror import Mirror, mirror_now
 from experiments.upload import marks
 from experiments.verification import verify
 from experiments.wandb_reading import read_online_runs
+from experiments.wandb_record import run_arguments
 from tests.drivers.loopback.server import DROP, KEY, LoopbackServer
 from tests.tracking.conftest import has_ended, logged_rows, make_run, read_json, wait_for
 from tests.tracking.online import HURRY, PROJECT, Training, assert_holds, sync
@@ -190,6 +191,42 @@ def test_what_cannot_be_mended_is_said_and_not_called_sent(
     assert "type make sync PROJECT=<another> to send the run whole" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("field", "lost"),
+    [("tags", ["symmetry", "mine"]), ("group", "another"), ("jobType", None)],
+)
+def test_a_label_that_the_server_lost_is_found_and_sent_again(
+    server: LoopbackServer, tmp_path: Path, field: str, lost: object
+) -> None:
+    run_dir = make_run(tmp_path, rows=5)
+    assert sync(runs=tmp_path).returncode == 0
+    run = server.database.runs[run_dir.name]
+    sent = run[field]
+    run[field] = lost
+    done = sync("--check", runs=tmp_path)
+    assert "1 sent, 0 already there, 0 not sent" in done.stdout, done.stdout + done.stderr
+    assert run[field] == sent
+    run["tags"] = [*run["tags"], "seen on W&B's pages"]
+    assert "1 already there" in sync("--check", runs=tmp_path).stdout
+
+
+def test_verification_names_the_labels_that_lack(server: LoopbackServer, tmp_path: Path) -> None:
+    run_dir = make_run(tmp_path, rows=5)
+    assert sync(runs=tmp_path).returncode == 0
+    server.database.runs[run_dir.name] |= {"tags": ["symmetry"], "jobType": "pretrain"}
+    (run,) = read_online_runs(PROJECT)
+    result = read_json(run_dir / "result.json")
+    rows = [{"step": row.pop("_step"), **row} for row in logged_rows(run_dir)]
+    labels = {"tags": ["sweep:depth"], "group": "causal-all"}
+    told = run_arguments(result, project=PROJECT, entity=None, **labels)
+    found = verify(run, result=result, rows=rows, told=told)
+    assert found.problems == []
+    assert found.missing == (
+        "W&B holds job_type 'pretrain' instead of 'train'; "
+        "lacks the tag causal-none-all, sweep:depth"
+    )
+
+
 def test_the_real_wandb_sync_brings_the_offline_file_whole(
     server: LoopbackServer, tmp_path: Path
 ) -> None:
@@ -200,7 +237,10 @@ def test_the_real_wandb_sync_brings_the_offline_file_whole(
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     (run,) = read_online_runs(PROJECT)
     rows = [{"step": row.pop("_step"), **row} for row in logged_rows(run_dir)]
-    assert verify(run, result=read_json(run_dir / "result.json"), rows=rows).holds
+    result = read_json(run_dir / "result.json")
+    labels = {"tags": ["sweep:depth", "mine"], "group": "causal-all"}
+    told = run_arguments(result, project=PROJECT, entity=None, **labels)
+    assert verify(run, result=result, rows=rows, told=told).holds
     # And ours finds nothing left to send.
     assert "1 already there" in sync(runs=tmp_path).stdout
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.drivers.loopback.sweeps import Sweeps
+from tests.drivers.loopback.views import Views
 
 ENTITY = "loopback"
 FIELDS = {  # GraphQL's name -> the run's
@@ -45,6 +46,7 @@ class Database:
         self.errors: list[str] = []
         self.overwritten: list[str] = []
         self.sweeps = Sweeps()
+        self.views = Views(ENTITY)
 
     def upserted(self, variables: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         name = variables.get("name") or next(
@@ -184,6 +186,7 @@ def answer(database: Database, query: str, variables: dict[str, Any], base: str)
         return {"markRunFilesUploaded": {"success": True}}
     for reply in (
         database.sweeps.answer(operation, query, variables, where),
+        database.views.answer(operation, variables),
         _read_back(database, operation, query, variables, where),
     ):
         if reply is not None:
