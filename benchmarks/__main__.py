@@ -1,6 +1,6 @@
 """Benchmarks: claims of speed and of surviving anything, measured rather than asserted.
 
-python -m benchmarks                     all but minilm, as `make bench` does
+python -m benchmarks                     all but minilm and throughput, as `make bench` does
 python -m benchmarks overhead --runs 50  seconds a run beyond training, beside other ways
 python -m benchmarks storm --kills 100   a sweep under random kill -9, compared bit for bit
 python -m benchmarks pretraining         a pre-training step beside transformers'
@@ -8,6 +8,8 @@ python -m benchmarks positions           a step with each position encoding, bes
 python -m benchmarks corpus              building an epoch of pre-training, batches, tokenising
 python -m benchmarks microworld          what a bag of words scores on its tasks
 python -m benchmarks minilm --data DIR   real weights on GLUE, beside a plain transformers loop
+python -m benchmarks throughput --sweep bert_text --profile gpu --data DIR --minutes 25
+                                         what a profile's runs cost on this machine, what fits
 python -m benchmarks coverage            how often the statistics' intervals hold the truth
 python -m benchmarks collect             seconds to read 10, 100, 1,000 runs from each source
 """
@@ -16,6 +18,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+
+from experiments.errors import UserError
 
 
 def main(arguments: list[str]) -> int:
@@ -48,6 +52,13 @@ def main(arguments: list[str]) -> int:
     minilm.add_argument("--minutes", type=float, default=600, help="then stop; go on another time")
     minilm.add_argument("--out", default="runs/minilm", help="where it goes on from")
     minilm.add_argument("--dropout", type=float, default=0.1)
+    throughput = commands.add_parser("throughput", help="the pre-training that fits a time")
+    throughput.add_argument("--sweep", default="bert_text")
+    throughput.add_argument("--profile", default="gpu")
+    throughput.add_argument("--minutes", type=float, default=25, help="for all runs together")
+    throughput.add_argument("--data", default="data", help="where data sets are")
+    throughput.add_argument("--steps", type=int, default=20, help="measured of each arm")
+    throughput.add_argument("--override", action="append", default=[], metavar="KEY=VALUE")
     commands.add_parser("planning", help="a plan of 1,000 runs, and their status")
     storm = commands.add_parser("storm", help="a sweep under random kill -9")
     storm.add_argument("--kills", type=int, default=100)
@@ -93,6 +104,21 @@ def main(arguments: list[str]) -> int:
             out=options.out,
             dropout=options.dropout,
         )
+    if options.command == "throughput":  # needs the sweep's data
+        from benchmarks import throughput as throughput_benchmark
+
+        try:
+            throughput_benchmark.main(
+                sweep=options.sweep,
+                profile=options.profile,
+                minutes=options.minutes,
+                data=options.data,
+                steps=options.steps,
+                overrides=options.override,
+            )
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
     if options.command in (None, "coverage"):
         from benchmarks import coverage as coverage_benchmark
 

@@ -14,6 +14,7 @@ import os
 import re
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from datamodules.pinned_sources import IDENTITY as SOURCES_IDENTITY
 from datamodules.pinned_sources import NAME as SOURCES
@@ -50,8 +51,9 @@ def visible_files(folder: Path) -> list[Path]:
 
 def identity_of(value: str, data_dir: Path) -> str:
     """What stands for a setting that names data in a run's identity: the digest of the contents
-    below data_dir; the version of a generated corpus; the recorded digest of a package's sources; a
-    hub data set's name and commit."""
+    below data_dir, or the one recorded where only the tokens were carried here; the version of a
+    generated corpus; the recorded digest of a package's sources; a hub data set's name and commit.
+    """
     if value == SOURCES:
         return SOURCES_IDENTITY
     if value == GENERATED:
@@ -66,7 +68,33 @@ def identity_of(value: str, data_dir: Path) -> str:
                 "the run stays the same when the data set changes"
             )
         return value
-    return contents_digest(find(value, data_dir))
+    carried = _carried(value, data_dir)
+    try:
+        found = find(value, data_dir)
+    except ValueError:
+        if carried is None:
+            raise
+        return carried
+    digest = contents_digest(found)
+    if carried not in (None, digest):
+        raise ValueError(
+            f"{found} is not the text whose tokens were unpacked here: its contents differ from "
+            f"what {carried_file(value, data_dir)} records; remove one of the two"
+        )
+    return digest
+
+
+def carried_file(value: str, data_dir: Path) -> Path:
+    """Stands for data that is here as tokens only (experiments/corpora.py): holds the digest."""
+    return data_dir / ".cache" / "carried" / f"{quote(value, safe='')}.sha256"
+
+
+def _carried(value: str, data_dir: Path) -> str | None:
+    with contextlib.suppress(OSError):
+        digest = carried_file(value, data_dir).read_text(encoding="utf-8").strip()
+        if re.fullmatch("[0-9a-f]{64}", digest):
+            return digest
+    return None
 
 
 def find(value: str, data_dir: Path) -> Path:

@@ -56,6 +56,7 @@ def tokenised(
     for folder in folders:
         with contextlib.suppress(Damaged):
             return open_corpus(folder / key)
+    source = _source(corpus, data_dir)
     writable = next((f for f in folders if _writable(f)), None)
     if writable is None:
         raise ValueError(
@@ -70,7 +71,6 @@ def tokenised(
             except Damaged as damage:
                 print(f"{damage}; tokenising again", file=sys.stderr, flush=True)
                 shutil.rmtree(stored)
-        source = corpus if corpus.startswith("hub:") else find(corpus, data_dir)
         path = find(vocabulary, data_dir) if vocabulary is not None else None
         _tokenise(source, path, vocab_size, lowercase, stored)
         return open_corpus(stored)
@@ -80,8 +80,26 @@ def _key(
     corpus: str, vocabulary: str | None, vocab_size: int | None, lowercase: bool, data_dir: Path
 ) -> str:
     names = [None if name is None else identity_of(name, data_dir) for name in (corpus, vocabulary)]
+    return cache_key(names, vocab_size, lowercase)
+
+
+def cache_key(names: list[str | None], vocab_size: int | None, lowercase: bool) -> str:
+    """Where a corpus is in the cache; names: the identities of its text and its vocabulary."""
     text = json.dumps([VERSION, *names, vocab_size, lowercase])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _source(corpus: str, data_dir: Path) -> Path | str:
+    """Where the text is."""
+    if corpus.startswith("hub:"):
+        return corpus
+    try:
+        return find(corpus, data_dir)
+    except ValueError as error:
+        raise ValueError(
+            f"{corpus} was carried to {data_dir} as tokens, but these are damaged or of another "
+            "vocabulary than this run's: type python -m experiments.corpora unpack again"
+        ) from error
 
 
 def _tokenise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,58 @@ def test_held_out_loss_is_scored_on_what_the_pretraining_was_tested_on(
         mine, theirs = run["config"]["data"], parent["data"]
         assert differences(mine, theirs) <= {"batch_size"}
         assert run["config"]["module"] == parent["module"]
+
+
+GPU_PRETRAININGS = 4  # cells of the profile: bert, no_nsp, ltr, rtl
+
+
+@functools.cache
+def on_gpu(data_dir: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The configs of the profile's pre-training cells, and of its arms on MRPC."""
+    declared = load("bert_text", "gpu")
+    recipe = [f"experiment={declared.experiment}", *declared.overrides, f"paths.data={data_dir}"]
+    mrpc = [arm for arm in declared.arms if "data.task=mrpc" in arm]
+    arms = [*declared.arms[:GPU_PRETRAININGS], *mrpc]
+    configs = [compose([*recipe, *arm]) for arm in arms]
+    return configs[:GPU_PRETRAININGS], configs[GPU_PRETRAININGS:]
+
+
+def test_the_gpus_pretraining_cells_are_what_its_arms_start_from(data_dir: Path) -> None:
+    pretraining, tuned = on_gpu(data_dir)
+    names = ["bert", "no_nsp", "ltr", "rtl"]
+    by_id = {run_id(config): config["variant"] for config in pretraining}
+    assert list(by_id.values()) == names
+    starts = {
+        config["variant"]: [by_id[parent["run_id"]] for parent in config["parents"]]
+        for config in tuned
+    }
+    alone = {name: [name] for name in names}
+    assert starts == {**alone, "ltr_bilstm": ["ltr"], "ltr_rtl": ["ltr", "rtl"]}
+
+
+def test_the_gpu_profile_is_large_half_precision_and_compiled(data_dir: Path) -> None:
+    for config in itertools.chain(*on_gpu(data_dir)):
+        model = config["model"]
+        assert (model["num_layers"], model["hidden_size"]) == (4, 512)
+        assert config["trainer"]["precision"] == "bfloat16"
+        assert config["runtime"]["compile"]
+
+
+def test_the_gpu_profile_fits_25_minutes_at_the_prices_it_states() -> None:
+    declared = load("bert_text", "gpu")
+    assert isinstance(declared.seconds_per_run, dict)
+    assert declared.seeds >= 3
+    pretraining = sum("experiment=bert_text_pretrain" in arm for arm in declared.arms)
+    assert pretraining == GPU_PRETRAININGS
+    # As many seeds of the A/A row again.
+    runs = {
+        stage: declared.seeds
+        * sum(
+            ("experiment=bert_text_pretrain" in arm) == own for arm in declared.arms + declared.aa
+        )
+        for stage, own in (("pretrain", True), ("finetune", False))
+    }
+    assert runs == {"pretrain": 15, "finetune": 96}
+    seconds = sum(count * declared.seconds_per_run[stage] for stage, count in runs.items())
+    side_by_side = 6  # as the profile's comment says
+    assert seconds / side_by_side <= 25 * 60
