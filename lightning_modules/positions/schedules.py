@@ -116,5 +116,6 @@ def rotated_pairs(num_pairs: int, *, share: float, end: str) -> torch.Tensor:
         return index < count
     if end == "slow":
         return index >= num_pairs - count
-    # Pair p where the running total of count/num_pairs per pair reaches the next whole number.
-    return (index + 1) * count // num_pairs > index * count // num_pairs
+    # The middle of each of `count` blocks of pairs: neither end is preferred.
+    middles = (2 * torch.arange(count) + 1) * num_pairs // (2 * max(count, 1))
+    return torch.isin(index, middles)

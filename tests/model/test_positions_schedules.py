@@ -171,3 +171,12 @@ def test_the_share_of_rotated_pairs_is_as_asked_from_every_end(pairs: int, end: 
             "even": [0, 1, 0, 1, 0, 1, 0, 1],
         }[end]
     )
+
+
+def test_even_takes_the_middle_of_each_block_and_prefers_neither_end() -> None:
+    def chosen(share: float) -> list[int]:
+        return rotated_pairs(8, share=share, end="even").nonzero().flatten().tolist()
+
+    assert chosen(0.1) == [4]
+    assert chosen(0.25) == [2, 6]
+    assert chosen(0.75) == [0, 2, 3, 4, 6, 7]
