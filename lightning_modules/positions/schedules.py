@@ -76,7 +76,7 @@ def yarn(
     A pair that turns beta_fast times or more within L is left alone, one that turns beta_slow times
     or fewer is interpolated. Between them the paper ramps linearly in the number of turns (eq. 18,
     `rotations`), every published code linearly in the pair's index (`index`): up to a factor of 4
-    apart. Below L = 2 pi beta_fast no pair is left alone.
+    apart. Below L = 2 pi beta_fast `rotations` leaves no pair alone, `index` the fastest only.
     """
     theta = rope(dim, base)
     if ramp == "rotations":
@@ -116,5 +116,6 @@ def rotated_pairs(num_pairs: int, *, share: float, end: str) -> torch.Tensor:
         return index < count
     if end == "slow":
         return index >= num_pairs - count
-    # Pair p where the running total of count/num_pairs per pair reaches the next whole number.
-    return (index + 1) * count // num_pairs > index * count // num_pairs
+    # The middle of each of `count` blocks of pairs: neither end is preferred.
+    middles = (2 * torch.arange(count) + 1) * num_pairs // (2 * max(count, 1))
+    return torch.isin(index, middles)

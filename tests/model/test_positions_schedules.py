@@ -171,3 +171,22 @@ def test_the_share_of_rotated_pairs_is_as_asked_from_every_end(pairs: int, end: 
             "even": [0, 1, 0, 1, 0, 1, 0, 1],
         }[end]
     )
+
+
+def test_even_takes_the_middle_of_each_block_and_prefers_neither_end() -> None:
+    def chosen(share: float) -> list[int]:
+        return rotated_pairs(8, share=share, end="even").nonzero().flatten().tolist()
+
+    assert chosen(0.1) == [4]
+    assert chosen(0.25) == [2, 6]
+    assert chosen(0.75) == [0, 2, 3, 4, 6, 7]
+
+
+def test_below_two_pi_beta_fast_the_index_ramp_leaves_only_the_fastest_pair_alone() -> None:
+    settings = {"base": 10_000.0, "factor": 4.0, "original_length": 64}
+    rope = default(32, base=10_000.0)[0]
+    by_index = yarn(32, ramp="index", **settings)[0] / rope
+    by_turns = yarn(32, ramp="rotations", **settings)[0] / rope
+    assert by_index[0] == 1
+    assert (by_index[1:] < 1).all()
+    assert (by_turns < 1).all()
