@@ -28,6 +28,7 @@ class PartialRotaryPositions(RotaryPositions):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         base: float = 10000.0,
         layout: Literal["half", "interleaved"] = "half",
         rotated: float = 0.25,
@@ -36,6 +37,7 @@ class PartialRotaryPositions(RotaryPositions):
             hidden_size=hidden_size,
             num_heads=num_heads,
             max_length=max_length,
+            trained_length=trained_length,
             base=base,
             layout=layout,
         )

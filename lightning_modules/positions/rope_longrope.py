@@ -35,7 +35,7 @@ class LongRotaryPositions(RotaryPositions):
     original_length (L), is in force at all lengths, as in Hugging Face's code.
     """
 
-    version = 1
+    version = 2
     causal_only = False
     limits: ClassVar = {
         "base": (1.000001, 1e18),
@@ -50,6 +50,7 @@ class LongRotaryPositions(RotaryPositions):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         base: float = 10000.0,
         layout: Literal["half", "interleaved"] = "half",
         factor: float = 1.0,
@@ -62,6 +63,7 @@ class LongRotaryPositions(RotaryPositions):
             hidden_size=hidden_size,
             num_heads=num_heads,
             max_length=max_length,
+            trained_length=trained_length,
             base=base,
             layout=layout,
             factor=factor,
@@ -78,7 +80,11 @@ class LongRotaryPositions(RotaryPositions):
             self.short_factors = self._checked("short_factors", short_factors)
         self.kept_tokens = kept_tokens
         self.plain = RotaryPositions(
-            hidden_size=hidden_size, num_heads=num_heads, max_length=max_length, base=base
+            hidden_size=hidden_size,
+            num_heads=num_heads,
+            max_length=max_length,
+            trained_length=trained_length,
+            base=base,
         )
         self.follows_length = True
 
