@@ -20,6 +20,7 @@ class PartialRotaryPositions(RotaryPositions):
 
     version = 1
     causal_only = False
+    even_heads = True
     limits: ClassVar = {"base": (1.000001, 1e18), "rotated": (0.0, 1.0)}
 
     def __init__(

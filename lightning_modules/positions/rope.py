@@ -42,6 +42,7 @@ class RotaryPositions(PositionEncoding):
 
     version = 1
     causal_only = False
+    even_heads = True
     limits: ClassVar = {
         "base": (1.000001, 1e18),
         "factor": (1.0, 1e9),

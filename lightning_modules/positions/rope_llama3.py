@@ -36,6 +36,7 @@ class Llama3RotaryPositions(RotaryPositions):
 
     version = 2
     causal_only = False
+    even_heads = True
     limits: ClassVar = {
         "base": (1.000001, 1e18),
         "factor": (1.0, 1e9),
