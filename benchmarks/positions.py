@@ -36,7 +36,13 @@ MEMORY_LENGTH, HEAD = 2048, 64
 def make_step(kind: str, length: int) -> Callable[[], None]:
     config = compose(["experiment=positions", f"data.length={length}"])
     config["position"] = OmegaConf.to_container(OmegaConf.load(CONF / "position" / f"{kind}.yaml"))
-    model = build_model(config, attention_mask="causal", vocab_size=256, max_length=length)
+    model = build_model(
+        config,
+        attention_mask="causal",
+        vocab_size=256,
+        max_length=length,
+        trained_length=length,
+    )
     tokens = torch.randint(
         256, (TOKENS // length, length), generator=torch.Generator().manual_seed(0)
     )
@@ -71,7 +77,11 @@ def report(length: int, *, rounds: int) -> None:
 def measure_memory(way: str) -> None:
     """Peak MiB beyond the start of one layer's relative scores, forward."""
     encoding = MusicPositions(
-        hidden_size=HEAD, num_heads=1, max_length=MEMORY_LENGTH, attention_mask="causal"
+        hidden_size=HEAD,
+        num_heads=1,
+        max_length=MEMORY_LENGTH,
+        trained_length=MEMORY_LENGTH,
+        attention_mask="causal",
     )
     torch.nn.init.normal_(encoding.table)
     q = torch.randn(1, 1, MEMORY_LENGTH, HEAD)

@@ -33,9 +33,11 @@ class StepDataModule(pl.LightningDataModule, ABC):
 
     seed_for: (stream, step) -> seed; with workers it must be picklable.
     num_workers: processes that prepare training batches; it cannot change what they contain.
+    sequence_length: the longest input, in tokens; trained_length: the longest in training.
     vocabulary, lowercase: where tokens are text, how; see datamodules/vocabulary.py.
     """
 
+    sequence_length: int
     vocabulary: Sequence[str] | None = None
     lowercase: bool = True
 
@@ -45,6 +47,10 @@ class StepDataModule(pl.LightningDataModule, ABC):
             raise ValueError(f"num_workers is {num_workers}; expected 0 or more")
         self.seed_for = seed_for
         self.num_workers = num_workers
+
+    @property
+    def trained_length(self) -> int:
+        return self.sequence_length
 
     def module_arguments(self) -> dict[str, Any]:
         """What the task's LightningModule must know of the data, as its keyword arguments."""

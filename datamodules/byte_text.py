@@ -93,6 +93,10 @@ class ByteText(StepDataModule):
         self.validation_text = segments(parts.validation, count=count, lead=self.lead, size=size)
         self.test_text = segments(parts.test, count=count, lead=self.lead, size=size)
 
+    @property
+    def trained_length(self) -> int:
+        return self.train_length
+
     def batch(self, step: int) -> Batch:
         """Windows that begin anywhere in the training part."""
         generator = np.random.default_rng(self.seed_for("data", step))

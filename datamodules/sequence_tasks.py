@@ -76,10 +76,13 @@ class SequenceTask(StepDataModule):
         # What the model must have positions for.
         self.sequence_length = sequences.total_length(task, max(self.lengths.values()))
 
+    @property
+    def trained_length(self) -> int:
+        return sequences.total_length(self.task, self.length)
+
     def batch(self, step: int) -> Batch:
         generator = np.random.default_rng(self.seed_for("data", step))
-        width = sequences.total_length(self.task, self.length)
-        tokens = np.full((self.batch_size, width), sequences.PADDING, dtype=np.int64)
+        tokens = np.full((self.batch_size, self.trained_length), sequences.PADDING, dtype=np.int64)
         drawn = generator.integers(self.shortest, self.length + 1, self.batch_size)
         for row, length in zip(tokens, drawn.tolist(), strict=True):
             (problem,) = sequences.problems(self.task, generator, 1, length, self.symbols)

@@ -2,7 +2,8 @@
 
 Importing torch takes seconds and a user's typo should be answered at once, so the signature of the
 class that a `_target_` names is parsed, not imported. The same reading gives the class's `version`
-and `causal_only`, which stand in its body as literals.
+and `causal_only`, which stand in its body as literals, and its static method `mistake`, which says
+in a sentence what settings do not go together and knows Python's builtins alone.
 
 The convention that makes a signature a schema: an argument of `__init__` with a default is a
 setting of the configuration; one without is context that the worker supplies (seeds, the model).
@@ -14,6 +15,7 @@ import ast
 import contextlib
 import functools
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,13 @@ SIMPLE = {"int": int, "float": float, "str": str, "bool": bool}
 @dataclass(frozen=True)
 class Signature:
     """settings: name -> (annotation, default); context: the names of what the worker supplies;
-    attributes: the literals of the class body."""
+    attributes: the literals of the class body; mistake: its static method of that name."""
 
     target: str
     settings: dict[str, tuple[str, Any]]
     context: set[str]
     attributes: dict[str, Any]
+    mistake: Callable[..., str | None] | None
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -66,11 +69,14 @@ def signature(target: str) -> Signature:
     attributes: dict[str, Any] = {}
     settings: dict[str, tuple[str, Any]] = {}
     context: set[str] = set()
+    mistake = None
     for node in classes[name].body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             owner = node.targets[0] if isinstance(node, ast.Assign) else node.target
             with contextlib.suppress(ValueError):
                 attributes[ast.unparse(owner)] = ast.literal_eval(node.value)
+        elif isinstance(node, ast.FunctionDef) and node.name == "mistake":
+            mistake = _alone(node)
         elif isinstance(node, ast.FunctionDef) and node.name == "__init__":
             for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if default is None:
@@ -80,7 +86,16 @@ def signature(target: str) -> Signature:
                     settings[argument.arg] = (annotation, ast.literal_eval(default))
     if not isinstance(attributes.get("version"), int):
         raise UserError(f"{target} states no integer `version` in its class body")
-    return Signature(target, settings, context, attributes)
+    return Signature(target, settings, context, attributes, mistake)
+
+
+def _alone(method: ast.FunctionDef) -> Callable[..., str | None]:
+    """A static method as a function, without anything that its file imports."""
+    method.decorator_list = []
+    scope: dict[str, Any] = {}
+    exec(compile(ast.Module([method], []), f"<{method.name}>", "exec"), scope)
+    function: Callable[..., str | None] = scope[method.name]
+    return function
 
 
 def _coerce(value: Any, annotation: str, where: str) -> Any:

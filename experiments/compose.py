@@ -190,12 +190,29 @@ def _check_combinations(config: dict[str, Any]) -> None:
             "type data.vocabulary=<WordPiece vocabulary below paths.data>"
         )
     kind = signature(config["position"]["_target_"])
+    module = signature(config["module"]["_target_"])
     masks = {config["attention_mask"], *(parent["attention_mask"] for parent in config["parents"])}
-    if kind.attributes.get("causal_only") and not masks <= {"causal", None}:
+    left_to_right = masks <= {"causal", None}
+    if kind.attributes.get("causal_only") and not left_to_right:
         raise UserError(
             f"position={config['position']['name']} is defined for a left-to-right model only: "
             f"type attention_mask=causal, or choose another position"
         )
+    if module.attributes.get("causal_only") and not left_to_right:
+        raise UserError(
+            f"module={config['module']['name']} predicts each token from those before it, which "
+            "another mask than the causal one shows to the model: type attention_mask=causal"
+        )
+    head_size = model["hidden_size"] // model["num_heads"]
+    if kind.attributes.get("even_heads") and head_size % 2:
+        raise UserError(
+            f"position={config['position']['name']} turns pairs of a head's dimensions, and a head "
+            f"has {head_size}: type model.hidden_size=<an even multiple of model.num_heads>"
+        )
+    for mask in sorted(masks - {None}):
+        told = {**config["position"], "head_size": head_size, "attention_mask": mask}
+        if kind.mistake and (mistake := kind.mistake(**told)):
+            raise UserError(mistake)
 
 
 def factor_levels(config: dict[str, Any]) -> dict[str, Any]:

@@ -46,15 +46,24 @@ class Interrupted(Exception):
 
 
 def build_model(
-    config: dict[str, Any], *, attention_mask: str, vocab_size: int, max_length: int
+    config: dict[str, Any],
+    *,
+    attention_mask: str,
+    vocab_size: int,
+    max_length: int,
+    trained_length: int,
 ) -> Transformer:
-    """The config's Transformer with its initial values drawn from the run's own streams."""
+    """The config's Transformer with its initial values drawn from the run's own streams.
+
+    max_length: the longest input, in tokens; trained_length: the longest in training.
+    """
     settings = {key: value for key, value in config["model"].items() if key != "init"}
     position = build(
         config["position"],
         hidden_size=settings["hidden_size"],
         num_heads=settings["num_heads"],
         max_length=max_length,
+        trained_length=trained_length,
         attention_mask=attention_mask,
     )
     model = Transformer(
@@ -97,6 +106,7 @@ def build_run(config: dict[str, Any], *, runs: Path | None = None) -> tuple[Any,
             attention_mask=mask,
             vocab_size=data.vocab_size,
             max_length=data.sequence_length,
+            trained_length=data.trained_length,
         )
         for mask in masks or [config["attention_mask"]]
     ]

@@ -34,6 +34,7 @@ class LanguageModellingModule(AblationModule):
     """
 
     version = 1
+    causal_only = True
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ class SequenceTaskModule(AblationModule):
     """Trains a causal Transformer on the answers alone."""
 
     version = 1
+    causal_only = True
 
     def __init__(
         self,

@@ -17,10 +17,15 @@ class PositionEncoding(nn.Module):
 
     version: raised by hand whenever the numbers change; it is part of the run's identity.
     causal_only: the kind is defined for a left-to-right mask alone.
+    even_heads: the kind turns pairs, so that K must be even.
+
+    A kind whose settings may contradict each other says so in a static method `mistake`; see
+    experiments/components.py.
     """
 
     version = 1
     causal_only = False
+    even_heads = False
 
     def __init__(self, *, hidden_size: int, num_heads: int, max_length: int) -> None:
         super().__init__()

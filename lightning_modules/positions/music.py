@@ -36,10 +36,10 @@ class MusicPositions(PositionEncoding):
     [H, 2 max_distance + 1, K].
 
     max_distance: beyond it all offsets of a side are one; None: the longest that this model is
-    built for.
+    trained on, so that no row is left as it was drawn.
     """
 
-    version = 1
+    version = 2
     causal_only = False
     limits: ClassVar = {"max_distance": (1, 1_000_000)}
 
@@ -49,12 +49,13 @@ class MusicPositions(PositionEncoding):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         attention_mask: str,
         max_distance: int | None = None,
     ) -> None:
         super().__init__(hidden_size=hidden_size, num_heads=num_heads, max_length=max_length)
         self.attention_mask = attention_mask
-        self.max_distance = max(1, max_length - 1) if max_distance is None else max_distance
+        self.max_distance = max(1, trained_length - 1) if max_distance is None else max_distance
         head_dim = hidden_size // num_heads
         self.table = nn.Parameter(torch.zeros(num_heads, 2 * self.max_distance + 1, head_dim))
         self.memo = Memo()

@@ -20,10 +20,10 @@ class NopeTemperaturePositions(PositionEncoding):
     """Multiplies the scores by 1 + c ln(s), s = l / L, where the length l in use exceeds L.
 
     c: 0 is no encoding. original_length: L, the length trained on; None: the length this model is
-    built for. l is the largest position and one.
+    trained on. l is the largest position and one.
     """
 
-    version = 1
+    version = 2
     causal_only = True
     limits: ClassVar = {"c": (0.0, 100.0), "original_length": (1, 1e9)}
 
@@ -33,12 +33,13 @@ class NopeTemperaturePositions(PositionEncoding):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         c: float = 0.1,
         original_length: int | None = None,
     ) -> None:
         super().__init__(hidden_size=hidden_size, num_heads=num_heads, max_length=max_length)
         self.c = c
-        self.original_length = max_length if original_length is None else original_length
+        self.original_length = trained_length if original_length is None else original_length
         self.memo = Memo()
 
     def sharpening(self, positions: torch.Tensor) -> float:

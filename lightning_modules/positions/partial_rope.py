@@ -20,6 +20,7 @@ class PartialRotaryPositions(RotaryPositions):
 
     version = 1
     causal_only = False
+    even_heads = True
     limits: ClassVar = {"base": (1.000001, 1e18), "rotated": (0.0, 1.0)}
 
     def __init__(
@@ -28,6 +29,7 @@ class PartialRotaryPositions(RotaryPositions):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         base: float = 10000.0,
         layout: Literal["half", "interleaved"] = "half",
         rotated: float = 0.25,
@@ -36,6 +38,7 @@ class PartialRotaryPositions(RotaryPositions):
             hidden_size=hidden_size,
             num_heads=num_heads,
             max_length=max_length,
+            trained_length=trained_length,
             base=base,
             layout=layout,
         )

@@ -1,7 +1,7 @@
 """RoPE: queries and keys turned by an angle in proportion to their position (Su et al. 2021).
 
-    position = RotaryPositions(hidden_size=64, num_heads=4, max_length=512,
-                               schedule="yarn", factor=4.0, original_length=512)
+    position = RotaryPositions(hidden_size=64, num_heads=4, max_length=2048, trained_length=512,
+                               schedule="yarn", factor=4.0)
 
 A score then depends on the two positions through their difference alone. There is nothing to learn,
 so a trained model takes another schedule (schedules.py) by being built with it.
@@ -35,13 +35,14 @@ class RotaryPositions(PositionEncoding):
     """Turns pair p of queries and keys by position * theta_p.
 
     schedule: which frequencies, with `factor` (s), `original_length` (L; None: the length this
-    model is built for) and YaRN's own three; see schedules.py. Each ignores what it does not use.
+    model is trained on) and YaRN's own three; see schedules.py. Each ignores what it does not use.
     rotated, rotated_end: p-RoPE, the share of pairs that turn and where in the spectrum they are;
     the frequencies are RoPE's, the other pairs have none. 1 is RoPE and 0 no encoding at all.
     """
 
     version = 1
     causal_only = False
+    even_heads = True
     limits: ClassVar = {
         "base": (1.000001, 1e18),
         "factor": (1.0, 1e9),
@@ -55,6 +56,7 @@ class RotaryPositions(PositionEncoding):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         base: float = 10000.0,
         layout: Literal["half", "interleaved"] = "half",
         schedule: Literal["default", "linear", "ntk", "dynamic", "yarn"] = "default",
@@ -74,7 +76,7 @@ class RotaryPositions(PositionEncoding):
         self.layout = layout
         self.schedule = schedule
         self.factor = factor
-        self.original_length = max_length if original_length is None else original_length
+        self.original_length = trained_length if original_length is None else original_length
         self.follows_length = schedule == "dynamic"
         self.yarn = {"ramp": ramp, "beta_fast": beta_fast, "beta_slow": beta_slow}
         self.rotated = rotated

@@ -34,8 +34,9 @@ class Llama3RotaryPositions(RotaryPositions):
     """RoPE at the frequencies of `llama3`; the defaults are Llama 3.1's but for its base of 500,000
     and its original_length of 8192."""
 
-    version = 1
+    version = 2
     causal_only = False
+    even_heads = True
     limits: ClassVar = {
         "base": (1.000001, 1e18),
         "factor": (1.0, 1e9),
@@ -48,6 +49,7 @@ class Llama3RotaryPositions(RotaryPositions):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         base: float = 10000.0,
         layout: Literal["half", "interleaved"] = "half",
         factor: float = 8.0,
@@ -59,6 +61,7 @@ class Llama3RotaryPositions(RotaryPositions):
             hidden_size=hidden_size,
             num_heads=num_heads,
             max_length=max_length,
+            trained_length=trained_length,
             base=base,
             layout=layout,
             factor=factor,

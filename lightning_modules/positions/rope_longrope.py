@@ -35,8 +35,9 @@ class LongRotaryPositions(RotaryPositions):
     original_length (L), is in force at all lengths, as in Hugging Face's code.
     """
 
-    version = 1
+    version = 2
     causal_only = False
+    even_heads = True
     limits: ClassVar = {
         "base": (1.000001, 1e18),
         "factor": (1.0, 1e9),
@@ -50,6 +51,7 @@ class LongRotaryPositions(RotaryPositions):
         hidden_size: int,
         num_heads: int,
         max_length: int,
+        trained_length: int,
         base: float = 10000.0,
         layout: Literal["half", "interleaved"] = "half",
         factor: float = 1.0,
@@ -62,33 +64,51 @@ class LongRotaryPositions(RotaryPositions):
             hidden_size=hidden_size,
             num_heads=num_heads,
             max_length=max_length,
+            trained_length=trained_length,
             base=base,
             layout=layout,
             factor=factor,
             original_length=original_length,
         )
+        mistake = self.mistake(
+            head_size=self.head_dim, long_factors=long_factors, short_factors=short_factors
+        )
+        if mistake:
+            raise ValueError(mistake)
         theta = rope(self.head_dim, base)
         if long_factors is None:
             self.long_factors = theta / ntk(self.head_dim, base=base, factor=factor)[0]
         else:
-            self.long_factors = self._checked("long_factors", long_factors)
+            self.long_factors = torch.tensor(long_factors, dtype=torch.float64)
         if short_factors is None:
             self.short_factors = torch.ones_like(theta)
         else:
-            self.short_factors = self._checked("short_factors", short_factors)
+            self.short_factors = torch.tensor(short_factors, dtype=torch.float64)
         self.kept_tokens = kept_tokens
         self.plain = RotaryPositions(
-            hidden_size=hidden_size, num_heads=num_heads, max_length=max_length, base=base
+            hidden_size=hidden_size,
+            num_heads=num_heads,
+            max_length=max_length,
+            trained_length=trained_length,
+            base=base,
         )
         self.follows_length = True
 
-    def _checked(self, name: str, factors: list[float]) -> torch.Tensor:
-        if len(factors) != self.head_dim // 2 or min(factors) <= 0:
-            raise ValueError(
-                f"position.{name} holds {len(factors)} numbers: expected {self.head_dim // 2} "
-                f"above 0, one for each pair of a head of {self.head_dim} dimensions"
-            )
-        return torch.tensor(factors, dtype=torch.float64)
+    @staticmethod
+    def mistake(
+        *,
+        head_size: int,
+        long_factors: list[float] | None,
+        short_factors: list[float] | None,
+        **_: object,
+    ) -> str | None:
+        for name, factors in (("long_factors", long_factors), ("short_factors", short_factors)):
+            if factors is not None and (len(factors) != head_size // 2 or min(factors) <= 0):
+                return (
+                    f"position.{name} holds {len(factors)} numbers: expected {head_size // 2} "
+                    f"above 0, one for each pair of a head of {head_size} dimensions"
+                )
+        return None
 
     def frequencies(self, length: float) -> Frequencies:
         return longrope(

@@ -58,17 +58,28 @@ class T5Positions(PositionEncoding):
         max_distance: int = 128,
     ) -> None:
         super().__init__(hidden_size=hidden_size, num_heads=num_heads, max_length=max_length)
-        exact = num_buckets // (4 if attention_mask == "bidirectional" else 2)
-        if max_distance <= exact:
-            raise ValueError(
-                f"position.max_distance={max_distance} is too small: {num_buckets} buckets give "
-                f"each distance below {exact} one of its own, so expected more than {exact}"
-            )
+        mistake = self.mistake(
+            attention_mask=attention_mask, num_buckets=num_buckets, max_distance=max_distance
+        )
+        if mistake:
+            raise ValueError(mistake)
         self.attention_mask = attention_mask
         self.num_buckets = num_buckets
         self.max_distance = max_distance
         self.table = nn.Parameter(torch.zeros(num_buckets, num_heads))
         self.memo = Memo()
+
+    @staticmethod
+    def mistake(
+        *, attention_mask: str, num_buckets: int, max_distance: int, **_: object
+    ) -> str | None:
+        exact = num_buckets // (4 if attention_mask == "bidirectional" else 2)
+        if max_distance > exact:
+            return None
+        return (
+            f"position.max_distance={max_distance} is too small: {num_buckets} buckets give "
+            f"each distance below {exact} one of its own, so expected more than {exact}"
+        )
 
     def buckets(self, positions: torch.Tensor) -> torch.Tensor:
         return buckets(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,20 +50,51 @@ def test_a_mistake_is_answered_in_one_sentence(override: str, said: str) -> None
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["attention_mask=bidirectional"], "type attention_mask=causal"),
+        (["position=t5", "position.max_distance=8"], "so expected more than 16"),
+        (["model.hidden_size=6", "model.num_heads=2"], "a head has 3: type model.hidden_size="),
+        (
+            ["position=rope_longrope", "position.long_factors=[1,2]"],
+            "position.long_factors holds 2 numbers: expected 8 above 0",
+        ),
+        (
+            ["position=rope_longrope", "position.short_factors=[1,1,1,1,1,1,1,0]"],
+            "position.short_factors holds 8 numbers: expected 8 above 0",
+        ),
+    ],
+)
+def test_settings_of_positions_that_do_not_go_together_exit_2_before_anything_heavy(
+    overrides: list[str], said: str, tmp_path: Path
+) -> None:
+    done = start("experiment=positions", *overrides, f"paths.runs={tmp_path}")
+    assert done.stdout.strip() == "2 []"
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_an_experiment_the_choices_are_named() -> None:
     with pytest.raises(UserError, match="one of bert, bert_pretrain, bert_text, "):
         compose(["seed=3"])
 
 
-def test_a_mistake_exits_2_before_anything_heavy_is_imported() -> None:
+def start(*overrides: str) -> subprocess.CompletedProcess[str]:
+    """A single run's command, which prints its exit code and what heavy it has imported."""
     script = (
         "import sys; from experiments.run import main; code = main(sys.argv[1:]);"
         "heavy = {'torch', 'pytorch_lightning', 'wandb', 'pandas', 'numpy'} & set(sys.modules);"
         "print(code, sorted(heavy))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *BASE, "residul=none"], capture_output=True, text=True
+    return subprocess.run(
+        [sys.executable, "-c", script, *overrides], capture_output=True, text=True
     )
+
+
+def test_a_mistake_exits_2_before_anything_heavy_is_imported() -> None:
+    done = start(*BASE, "residul=none")
     assert done.stdout.strip() == "2 []"
     assert done.stderr.startswith("error: residul")
 

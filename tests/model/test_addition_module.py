@@ -33,6 +33,7 @@ def make(attention_mask: str, *, position: str = "none", seed: int = 0) -> tuple
         attention_mask=config["attention_mask"],
         vocab_size=data.vocab_size,
         max_length=data.sequence_length,
+        trained_length=data.trained_length,
     )
     module = AdditionModule(
         model=model.double(),

@@ -54,7 +54,11 @@ def make(kind: str, attention_mask: str, *, max_length: int = LENGTH) -> Transfo
     config = config_of(kind)
     config["model"]["init"] = {"std": 0.3, "rescale_residual": False}
     model = build_model(
-        config, attention_mask=attention_mask, vocab_size=VOCAB, max_length=max_length
+        config,
+        attention_mask=attention_mask,
+        vocab_size=VOCAB,
+        max_length=max_length,
+        trained_length=max_length,
     )
     return model.double().eval()
 

@@ -14,7 +14,7 @@ from lightning_modules.positions.nope_temperature import NopeTemperaturePosition
 
 def make(c: float) -> NopeTemperaturePositions:
     return NopeTemperaturePositions(
-        hidden_size=8, num_heads=2, max_length=99, c=c, original_length=16
+        hidden_size=8, num_heads=2, max_length=99, trained_length=16, c=c
     )
 
 

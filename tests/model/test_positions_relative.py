@@ -25,7 +25,9 @@ Kind = type[ShawPositions] | type[MusicPositions]
 
 def make(kind: Kind, attention_mask: str = "bidirectional", **settings: Any) -> Any:
     shape = {"hidden_size": HEADS * HEAD_DIM, "num_heads": HEADS, "max_length": LENGTH}
-    context = {"attention_mask": attention_mask} if kind is MusicPositions else {}
+    context = {"attention_mask": attention_mask, "trained_length": LENGTH}
+    if kind is ShawPositions:
+        context = {}
     encoding = kind(**shape, **context, **settings).double()  # type: ignore[arg-type]
     nn.init.normal_(encoding.table, generator=torch.Generator().manual_seed(0))
     return encoding

@@ -39,7 +39,7 @@ def test_the_frequencies_are_hugging_faces(
 
 
 def test_without_a_factor_it_is_rope() -> None:
-    shape = {"hidden_size": 64, "num_heads": 2, "max_length": 128}
+    shape = {"hidden_size": 64, "num_heads": 2, "max_length": 128, "trained_length": 128}
     q = torch.randn(1, 2, 128, 32, dtype=torch.float64)
     positions = torch.arange(128)
     ours = Llama3RotaryPositions(**shape, factor=1.0).rotate(q, q, positions)[0]
@@ -48,4 +48,6 @@ def test_without_a_factor_it_is_rope() -> None:
 
 def test_ends_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValueError, match="expected low below high"):
-        Llama3RotaryPositions(hidden_size=8, num_heads=2, max_length=8, low=4.0, high=1.0)
+        Llama3RotaryPositions(
+            hidden_size=8, num_heads=2, max_length=8, trained_length=8, low=4.0, high=1.0
+        )

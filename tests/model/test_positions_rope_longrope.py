@@ -19,7 +19,7 @@ SHORT = [1.0, 1.0, 1.0, 1.1, 1.1, 1.2, 1.2, 1.3]
 
 
 def make(kind: type[RotaryPositions] = LongRotaryPositions, **settings: Any) -> Any:
-    return kind(hidden_size=32, num_heads=2, max_length=LENGTH, **settings)
+    return kind(hidden_size=32, num_heads=2, max_length=LENGTH, trained_length=LENGTH, **settings)
 
 
 def turned(encoding: RotaryPositions, positions: torch.Tensor) -> torch.Tensor:

@@ -25,11 +25,13 @@ LAYOUTS = ["half", "interleaved"]
 
 def make(**settings: Any) -> RotaryPositions:
     shape = {"hidden_size": HEADS * HEAD_DIM, "num_heads": HEADS, "max_length": LENGTH}
+    shape["trained_length"] = LENGTH
     return RotaryPositions(**{**shape, **settings})
 
 
 def partial(**settings: Any) -> PartialRotaryPositions:
     shape = {"hidden_size": HEADS * HEAD_DIM, "num_heads": HEADS, "max_length": LENGTH}
+    shape["trained_length"] = LENGTH
     return PartialRotaryPositions(**{**shape, **settings})
 
 
