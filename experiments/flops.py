@@ -1,5 +1,6 @@
 """Floating-point operations of a training step, counted where it runs: two for each multiplication
-in a matrix product, forward and backward. What is elementwise is left out, as is the optimiser.
+in a matrix product, forward and backward. What is elementwise is left out, as are the optimiser and
+the inside of an LSTM, whose kernels show no product to count.
 """
 
 from __future__ import annotations

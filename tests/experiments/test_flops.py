@@ -67,3 +67,10 @@ def test_a_step_of_addition(tmp_path):
     V, D = module.model.output.weight.shape
     digits = T + 1 - module.prompt_length
     assert found == FORWARD_AND_BACKWARD * (encoder(config, read) + 2 * B * digits * D * V)
+
+
+def test_the_inside_of_a_bilstm_is_left_out(tmp_path):
+    recipe = ["experiment=bert", "arm=no_pretraining", "data.task=spans"]
+    without, *_ = counted(tmp_path, *recipe)
+    # Its output has the encoder's width, so that the head on it is the same.
+    assert counted(tmp_path, *recipe, "module.bilstm_layers=1")[0] == without
