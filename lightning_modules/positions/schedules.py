@@ -108,7 +108,7 @@ def rotated_pairs(num_pairs: int, *, share: float, end: str) -> torch.Tensor:
     """True at the pairs that p-RoPE goes on rotating (Barbero et al. 2024, arXiv 2410.06205).
 
     round(share * num_pairs) of them: from the fastest on (the paper's), from the slowest on, or
-    spread evenly over the spectrum.
+    the middle ones of as many equal parts of the spectrum.
     """
     index = torch.arange(num_pairs)
     count = round(share * num_pairs)
@@ -116,5 +116,6 @@ def rotated_pairs(num_pairs: int, *, share: float, end: str) -> torch.Tensor:
         return index < count
     if end == "slow":
         return index >= num_pairs - count
-    # Pair p where the running total of count/num_pairs per pair reaches the next whole number.
-    return (index + 1) * count // num_pairs > index * count // num_pairs
+    turning = torch.zeros(num_pairs, dtype=torch.bool)
+    turning[[(2 * part + 1) * num_pairs // (2 * count) for part in range(count)]] = True
+    return turning

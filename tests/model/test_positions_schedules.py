@@ -171,3 +171,11 @@ def test_the_share_of_rotated_pairs_is_as_asked_from_every_end(pairs: int, end: 
             "even": [0, 1, 0, 1, 0, 1, 0, 1],
         }[end]
     )
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0.1, [4]), (0.25, [2, 6]), (0.5, [1, 3, 5, 7]), (0.75, [0, 2, 3, 4, 6, 7])],
+)
+def test_an_even_share_has_no_end_of_the_spectrum(share: float, expected: list[int]) -> None:
+    assert rotated_pairs(8, share=share, end="even").nonzero().flatten().tolist() == expected
