@@ -76,7 +76,8 @@ def yarn(
     A pair that turns beta_fast times or more within L is left alone, one that turns beta_slow times
     or fewer is interpolated. Between them the paper ramps linearly in the number of turns (eq. 18,
     `rotations`), every published code linearly in the pair's index (`index`): up to a factor of 4
-    apart. Below L = 2 pi beta_fast no pair is left alone.
+    apart. Below L = 2 pi beta_fast no pair makes as many turns: `rotations` then leaves none alone,
+    `index` the fastest one, where its ramp begins.
     """
     theta = rope(dim, base)
     if ramp == "rotations":
