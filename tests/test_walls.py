@@ -118,3 +118,24 @@ def test_every_component_of_conf_exists_and_states_its_version() -> None:
         config = OmegaConf.load(path)
         assert config.name == path.stem
         assert signature(config._target_).attributes["version"] >= 1
+
+
+def test_a_position_encoding_is_named_in_its_own_file_only() -> None:
+    """No other source asks which kind it has; "none" is a word for much else."""
+    positions = "lightning_modules.positions."
+    kinds = {path.stem for path in (ROOT / "conf/position").glob("*.yaml")} - {"none"}
+    # What all kinds have in common, and BERT's own positions where BERT's weights are read.
+    shared = {"base", "position_ids"}
+    excepted = {"huggingface.py": {"learned"}}
+    own = ROOT / "lightning_modules" / "positions"
+    others = [
+        path for path in FILES if path.parent != own and not path.is_relative_to(ROOT / "analysis")
+    ]
+    for path in others:
+        allowed = shared | excepted.get(path.name, set())
+        for name in imports(path):
+            if name.startswith(positions):
+                assert name.removeprefix(positions).split(".")[0] in allowed, (path, name)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant):
+                assert node.value not in kinds, (path, node.lineno, node.value)

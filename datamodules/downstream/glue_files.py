@@ -10,7 +10,7 @@ QQP's are broken; those are passed over there, counted, and an error everywhere 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,10 +172,11 @@ def _hub(task: GlueTask, source: str, configuration: str, split: str) -> Iterato
             raise ValueError(f"{source}, {split}, row {number}: {error}") from None
 
 
-def _texts(texts: list[str | None]) -> tuple[str, str | None]:
-    if any(not text or not text.strip() for text in texts):
+def _texts(texts: Sequence[str | None]) -> tuple[str, str | None]:
+    told = [text for text in texts if text and text.strip()]
+    if len(told) < len(texts):
         raise ValueError("expected a text, found an empty one")
-    return texts[0], texts[1] if len(texts) > 1 else None
+    return told[0], told[1] if len(told) > 1 else None
 
 
 def _label(task: GlueTask, label: str) -> int | float:

@@ -76,7 +76,8 @@ def yarn(
     A pair that turns beta_fast times or more within L is left alone, one that turns beta_slow times
     or fewer is interpolated. Between them the paper ramps linearly in the number of turns (eq. 18,
     `rotations`), every published code linearly in the pair's index (`index`): up to a factor of 4
-    apart. Below L = 2 pi beta_fast `rotations` leaves no pair alone, `index` the fastest only.
+    apart. Below L = 2 pi beta_fast no pair makes as many turns: `rotations` then leaves none alone,
+    `index` the fastest one, where its ramp begins.
     """
     theta = rope(dim, base)
     if ramp == "rotations":
@@ -108,7 +109,7 @@ def rotated_pairs(num_pairs: int, *, share: float, end: str) -> torch.Tensor:
     """True at the pairs that p-RoPE goes on rotating (Barbero et al. 2024, arXiv 2410.06205).
 
     round(share * num_pairs) of them: from the fastest on (the paper's), from the slowest on, or
-    spread evenly over the spectrum.
+    the middle ones of as many equal parts of the spectrum.
     """
     index = torch.arange(num_pairs)
     count = round(share * num_pairs)
@@ -116,6 +117,6 @@ def rotated_pairs(num_pairs: int, *, share: float, end: str) -> torch.Tensor:
         return index < count
     if end == "slow":
         return index >= num_pairs - count
-    # The middle of each of `count` blocks of pairs: neither end is preferred.
-    middles = (2 * torch.arange(count) + 1) * num_pairs // (2 * max(count, 1))
-    return torch.isin(index, middles)
+    turning = torch.zeros(num_pairs, dtype=torch.bool)
+    turning[[(2 * part + 1) * num_pairs // (2 * count) for part in range(count)]] = True
+    return turning

@@ -173,13 +173,12 @@ def test_the_share_of_rotated_pairs_is_as_asked_from_every_end(pairs: int, end: 
     )
 
 
-def test_even_takes_the_middle_of_each_block_and_prefers_neither_end() -> None:
-    def chosen(share: float) -> list[int]:
-        return rotated_pairs(8, share=share, end="even").nonzero().flatten().tolist()
-
-    assert chosen(0.1) == [4]
-    assert chosen(0.25) == [2, 6]
-    assert chosen(0.75) == [0, 2, 3, 4, 6, 7]
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0.1, [4]), (0.25, [2, 6]), (0.5, [1, 3, 5, 7]), (0.75, [0, 2, 3, 4, 6, 7])],
+)
+def test_an_even_share_has_no_end_of_the_spectrum(share: float, expected: list[int]) -> None:
+    assert rotated_pairs(8, share=share, end="even").nonzero().flatten().tolist() == expected
 
 
 def test_below_two_pi_beta_fast_the_index_ramp_leaves_only_the_fastest_pair_alone() -> None:

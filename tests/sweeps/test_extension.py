@@ -15,6 +15,7 @@ from experiments.identity import run_id
 from experiments.lineage import parent_configs
 from experiments.reproduce import reproduce
 from experiments.store import read_lines
+from experiments.worker import build_run
 from sweeps.launcher import Slot
 from sweeps.plan import Plan, make_plan
 from sweeps.reconcile import reconcile
@@ -187,3 +188,19 @@ def test_only_a_run_with_a_parent_may_have_no_steps() -> None:
         compose([EXTENSION, "parents=[]"])
     with pytest.raises(UserError, match=r"trainer\.max_steps=0 is too small"):
         compose(["experiment=positions", "trainer.max_steps=0"])
+
+
+@pytest.mark.parametrize("method", ["llama3", "longrope"])
+def test_schedules_of_a_class_of_their_own_extend_a_rotary_parent(method: str, books: Path) -> None:
+    recipe = [EXTENSION, f"position=rope_{method}", f"extension={method}", "data.evaluate_to=4"]
+    config = compose([*recipe, *overrides(books)])
+    position = config["position"]
+    assert (position["name"], position["factor"], position["original_length"]) == (method, 4.0, 16)
+    (parent,) = parent_configs(config)
+    assert parent["position"]["name"] == "rope"
+    build = {key: value for key, value in config.items() if key != "parents"} | {"parents": []}
+    trained, _ = build_run(parent)
+    extended, _ = build_run(build)
+    extended.start_from([trained.model.state_dict()])
+    slowest, before = (m.model.position.frequencies(64)[0][-1] for m in (extended, trained))
+    assert slowest.item() == pytest.approx(before.item() / 4, rel=1e-12)  # interpolated s times
