@@ -154,8 +154,11 @@ def mean(arm: Arm, *, metric: str, digits: int = 3, within: list[float] | None =
 
 
 def of_planned(cell: Cell, arm: Arm, n: int) -> Cell:
-    """The cell of n seeds, with '(2/3)' after it where that is not all that are planned."""
-    text = cell.text if n == arm.num_planned else f"{cell.text} ({n}/{arm.num_planned})"
+    """The cell of n seeds, with '(2/3)' after it where that is not all that are planned; not where
+    all have finished and none has such a metric, as a model without NSP has no NSP accuracy."""
+    finished = len(arm.runs) == arm.num_planned and not (arm.runs["status"] == "diverged").any()
+    whole = n == arm.num_planned or (n == 0 and finished)
+    text = cell.text if whole else f"{cell.text} ({n}/{arm.num_planned})"
     return Cell(text, {**cell.values, "n": n})
 
 
