@@ -36,7 +36,7 @@ class Signature:
     settings: dict[str, tuple[str, Any]]
     context: set[str]
     attributes: dict[str, Any]
-    mistake: Callable[..., str | None] | None
+    mistake: Callable[..., str | None] | None = None
 
 
 def _split(target: str) -> tuple[str, str]:
