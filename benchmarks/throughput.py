@@ -22,8 +22,9 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.errors import UserError
+from experiments.training import trainer_settings
 from experiments.weights import save_weights
-from experiments.worker import PRECISION, build_run, pick_device, quiet
+from experiments.worker import build_run, pick_device, quiet
 from sweeps.declaration import load
 from sweeps.plan import Plan, make_plan
 
@@ -85,19 +86,10 @@ def measured(
         module.model.compile()
     clock = Clock()
     trainer = pl.Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
-        precision=PRECISION[config["trainer"]["precision"]],
+        **trainer_settings(config, device),
         max_steps=WARM_UP + steps,
-        gradient_clip_val=config["optimizer"]["clip"] or None,
         callbacks=[clock],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
         enable_progress_bar=False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        inference_mode=False,
     )
     trainer.fit(module, datamodule=data)
     evaluation = time.monotonic()

@@ -22,7 +22,7 @@ import shutil
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from datamodules.contents import carried_file, find, identity_of
 from datamodules.text.store import Damaged, open_corpus
@@ -72,7 +72,7 @@ class Joined(io.RawIOBase):
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = list(paths)
-        self.file: BinaryIO | None = None
+        self.file: io.BufferedReader | None = None
 
     def readable(self) -> bool:
         return True
@@ -83,7 +83,7 @@ class Joined(io.RawIOBase):
                 if not self.paths:
                     return 0
                 self.file = self.paths.pop(0).open("rb")
-            if count := self.file.readinto(into):  # type: ignore[attr-defined]
+            if count := self.file.readinto(into):
                 return int(count)
             self.file.close()
             self.file = None
@@ -112,7 +112,10 @@ def pack(
     for left_over in to.glob(f"{name}.tar.gz.[0-9][0-9][0-9]"):  # by a packing that was cut off
         left_over.unlink()
     settings = {"vocab_size": vocab_size, "lowercase": lowercase}
-    folder = tokenised(corpus, vocabulary, data_dir=data_dir, **settings).folder  # type: ignore
+    corpus_in_cache: Any = tokenised(
+        corpus, vocabulary, vocab_size=vocab_size, lowercase=lowercase, data_dir=data_dir
+    )
+    folder = corpus_in_cache.folder
     pieces = Pieces(to / f"{name}.tar.gz", piece_bytes)
     with (
         pieces,

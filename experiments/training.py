@@ -21,6 +21,24 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from experiments.attempt import Attempt
 from experiments.weights import kept_steps
 
+PRECISION: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+
+
+def trainer_settings(config: dict[str, Any], device: str) -> dict[str, Any]:
+    """What the trainer of every run shares, whatever it is trained for: training and no more."""
+    return {
+        "accelerator": "gpu" if device == "cuda" else "cpu",
+        "devices": 1,
+        "precision": PRECISION[config["trainer"]["precision"]],
+        "gradient_clip_val": config["optimizer"]["clip"] or None,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "limit_val_batches": 0,
+        "num_sanity_val_steps": 0,
+        "inference_mode": False,
+    }
+
 
 class CheckpointFile(TorchCheckpointIO):
     """Writes where it is told to. Lightning's own way goes through the system's folder for

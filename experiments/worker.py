@@ -33,12 +33,10 @@ from experiments.provenance import sources_digest
 from experiments.randomness import streams
 from experiments.result import make_result
 from experiments.store import Busy, RunFolder, State
-from experiments.training import CheckpointFile, Course
+from experiments.training import CheckpointFile, Course, trainer_settings
 from lightning_modules.encoders import Encoders
 from lightning_modules.initialisation import initialise
 from lightning_modules.transformer import Transformer
-
-PRECISION: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 class Interrupted(Exception):
@@ -156,19 +154,10 @@ def train(
     if progress:
         callbacks.append(pl.callbacks.TQDMProgressBar(refresh_rate=20))
     trainer = pl.Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
-        precision=PRECISION[config["trainer"]["precision"]],
+        **trainer_settings(config, device),
         max_steps=config["trainer"]["max_steps"],
-        gradient_clip_val=config["optimizer"]["clip"] or None,
         callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
         enable_progress_bar=progress,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        inference_mode=False,
         default_root_dir=attempt.folder.path,
         plugins=[CheckpointFile()],
     )
