@@ -112,10 +112,9 @@ def pack(
     for left_over in to.glob(f"{name}.tar.gz.[0-9][0-9][0-9]"):  # by a packing that was cut off
         left_over.unlink()
     settings = {"vocab_size": vocab_size, "lowercase": lowercase}
-    corpus_in_cache: Any = tokenised(
+    folder = tokenised(
         corpus, vocabulary, vocab_size=vocab_size, lowercase=lowercase, data_dir=data_dir
-    )
-    folder = corpus_in_cache.folder
+    ).folder
     pieces = Pieces(to / f"{name}.tar.gz", piece_bytes)
     with (
         pieces,

@@ -22,11 +22,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from datamodules.contents import find, identity_of, user_cache
-from datamodules.text.corpus import Corpus, offsets
+from datamodules.text.corpus import offsets
 from datamodules.text.documents import documents
 from datamodules.text.progress import Progress
 from datamodules.text.sentences import sentences
-from datamodules.text.store import CorpusWriter, Damaged, open_corpus
+from datamodules.text.store import CorpusWriter, Damaged, StoredCorpus, open_corpus
 
 VERSION = 1  # raised when the rules of splitting, encoding or training change
 CHARACTERS_AT_A_TIME = 1_000_000  # about 100 MB while they are encoded
@@ -39,7 +39,7 @@ def tokenised(
     vocab_size: int | None = None,
     lowercase: bool,
     data_dir: Path,
-) -> Corpus:
+) -> StoredCorpus:
     """The corpus that the settings name; tokenised once, however many processes ask at a time.
 
     vocabulary: a WordPiece vocabulary file, or None to train one of vocab_size tokens on the

@@ -1,4 +1,4 @@
-"""The positions study's tables, claims and figures, on a synthetic study of every kind of arm."""
+"""The positions study's tables and claims, on a synthetic study of every kind of arm."""
 
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ from scipy import stats
 
 from analysis.cells import measure, planned, rows_of
 from analysis.claims import load_claims, read_claims
-from analysis.columns import number
 from analysis.declaration import TABLES as FOLDER
-from analysis.declaration import load_table
-from analysis.figures.encoding_maps import DECK, encoding_values, heads, rotation_angles
-from analysis.figures.positions import FIGURES, extension, lengths
 from analysis.frame import plan_frame
 from analysis.judgement import judge
-from analysis.positions import idle
-from analysis.positions.encodings import Encoding
 from analysis.published import load_published
 from analysis.render import markdown, to_csv
 from analysis.report.data import study_data
-from analysis.table import build_table, build_without_plan
+from analysis.table import build_table
 from experiments.errors import UserError
 from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE
 
@@ -298,107 +292,6 @@ def test_the_sweep_has_a_table_of_every_kind_and_each_exists():
     declared = yaml.safe_load((ROOT / "sweeps" / "positions.yaml").read_text(encoding="utf-8"))
     further = [t for p in declared["profiles"].values() for t in p.get("further_tables", [])]
     assert {*declared["tables"], *further} == {path.stem for path in FOLDER.glob("positions_*")}
-
-
-# ---- idle dimensions ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_encodings(tmp_path, monkeypatch):
-    """The shipped table without its two large encodings, which take eight seconds."""
-    declared = yaml.safe_load((FOLDER / "positions_idle.yaml").read_text(encoding="utf-8"))
-    declared["encodings"] = [e for e in declared["encodings"] if e["dim"] < 3072]
-    (tmp_path / "positions_idle.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
-    monkeypatch.setattr(load_table, "__defaults__", (tmp_path,))
-    return declared
-
-
-def test_the_idle_table_is_computed_from_formulas_and_needs_neither_plan_nor_runs(small_encodings):
-    built = build_table("positions_idle", {"title": "of some plan", "runs": []}, None)
-    assert built.source == "computed from the encodings' formulas, no run"
-    assert "some plan" not in built.title
-    rows = {row["encoding"]: row for row in plain(built)}
-    row, encoding = rows["Head of 64, L 512"], Encoding(64, 512)
-    assert float(row["no_turn"]) == 0.5
-    assert float(row["no_turn_expected"]) == pytest.approx(
-        1 - np.log(512 / 2 / np.pi) / np.log(1e4)
-    )
-    assert float(row["raw_participation"]) == pytest.approx(5.4, abs=0.05)
-    assert [int(row[key]) for key in ("k99", "rank")] == [29, 34]
-    near = idle.neighbour_distance(encoding.interpolated(4)) / idle.neighbour_distance(encoding)
-    assert float(row["interpolation_4"]) == pytest.approx(near)
-    assert number(near) in markdown(built)
-
-
-def test_the_documentation_has_the_whole_table():
-    built = markdown(build_without_plan("positions_idle"))
-    text = (ROOT / "docs" / "studies" / "positions.md").read_text(encoding="utf-8")
-    assert built.split("\n", 1)[1].strip() in text  # but for the title's heading
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"dim": 7}, "an even number"),
-        ({"dims": 8}, "unexpected keyword argument 'dims'"),
-        ({"name": None}, "lacks its name"),
-    ],
-)
-def test_a_mistake_in_an_encoding_is_named(small_encodings, tmp_path, wrong, message):
-    first = {k: v for k, v in (small_encodings["encodings"][0] | wrong).items() if v is not None}
-    small_encodings["encodings"] = [first]
-    text = yaml.safe_dump(small_encodings)
-    (tmp_path / "positions_idle.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=message):
-        load_table("positions_idle")
-
-
-# ---- figures ------------------------------------------------------------------------------------
-
-
-def test_lines_go_through_the_means_at_the_lengths_that_were_evaluated(positions):
-    frame = plan_frame(positions.plan, positions.root)
-    whole, last = lengths(positions.plan, frame).axes
-    drawn = {line.get_label(): line for line in whole.lines if line.get_marker() == "o"}
-    assert list(drawn) == list(LOSSES)
-    assert list(drawn["t5"].get_xdata()) == [1, 2, 4, 8]
-    assert list(drawn["t5"].get_ydata()) == pytest.approx(LOSSES["t5"])
-    assert last.get_title(loc="left") == "Last eighth of the window"
-
-
-def test_extension_shows_both_what_is_gained_and_what_it_costs(positions):
-    frame = plan_frame(positions.plan, positions.root)
-    extended, trained = extension(positions.plan, frame).axes
-    for panel, which in ((extended, 0), (trained, 1)):
-        drawn = {line.get_label(): line for line in panel.lines if line.get_marker() == "o"}
-        assert list(drawn["linear"].get_ydata()) == pytest.approx(
-            [EXTENDED["linear", factor][which] for factor in (2, 4, 8)]
-        )
-
-
-def test_the_maps_show_the_slides_encoding_with_both_exponents():
-    for panel, (first, encoding) in zip(
-        encoding_values().axes, ((f, e) for e in DECK.values() for f in (0, 1)), strict=False
-    ):
-        (shown,) = panel.images
-        assert shown.get_extent() == [0, 3072, 8192, 0]
-        values = np.asarray(shown.get_array())
-        # The slowest element, at the last position: a sine is m w, a cosine 1 - (m w)^2 / 2.
-        angle = 8191 * encoding.frequencies[-1]
-        assert values[-1, -1] == pytest.approx((np.sin, np.cos)[first](angle), abs=0.02)
-        assert values.std(axis=0)[0] == pytest.approx(0.5**0.5, abs=0.03)  # the fastest: noise
-    standard, _ = rotation_angles().axes[:2]
-    one_turn = standard.lines[0]
-    assert one_turn.get_xdata()[-1] == pytest.approx(0.779 * 3072, abs=3)
-
-
-def test_every_figure_is_declared_and_a_heads_map_is_as_wide_as_the_head():
-    assert set(FIGURES) == {
-        *("lengths", "extension"),
-        *("encoding_values", "rotation_angles", "heads", "spectra"),
-    }
-    widths = [panel.images[0].get_extent()[1] for panel in heads().axes[:4]]
-    assert widths == [64, 64, 128, 128]
 
 
 # ---- the report ---------------------------------------------------------------------------------
