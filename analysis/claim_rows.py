@@ -10,7 +10,7 @@ from .cells import measure
 from .claims import changed, load_claims, metric_label
 from .judgement import Judgement, in_plan
 from .judgement import against_itself as contrast_with_itself
-from .statistics import ALPHA
+from .statistics import ALPHA, permutation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,7 @@ def _row(
 ) -> Judgement:
     contrast = contrast_with_itself(plan, frame, metric, base)
     ids = [cells.planned(plan, base, role=role) for role in ("cell", "aa")]
+    measured = [measure(cells.rows_of(frame, run_ids), metric) for run_ids in ids]
     # What tells this baseline from the others, as 'spans' of {variant: bert, task: spans}.
     others = [other for other in cells.baselines(plan) if other != base]
     own = [str(v) for k, v in base.items() if any(other.get(k) != v for other in others)]
@@ -62,12 +63,12 @@ def _row(
         p_adjusted=None,
         interval=contrast.interval(1 - ALPHA),
         counts=tuple(
-            (len(measure(rows, metric).values), cells.num_units(plan, run_ids))
-            for run_ids in ids
-            for rows in [cells.rows_of(frame, run_ids)]
+            (len(m.values), cells.num_units(plan, run_ids))
+            for m, run_ids in zip(measured, ids, strict=True)
         ),
         verdict="not judged",
         reason="",
+        p_exact=permutation(measured[0].values, measured[1].values),
     )
 
 

@@ -260,6 +260,13 @@ def estimate(judgement: Judgement, *, digits: int = 3) -> Cell:
     return Cell(cell.text, {**cell.values, "p_adjusted": p})
 
 
+def p_exact(judgement: Judgement) -> Cell:
+    """The claim's unadjusted p without assuming a distribution; a dash where the design has none
+    or could not reach the level."""
+    p = judgement.p_exact
+    return Cell(number(p, digits=3), {"": math.nan if p is None else p})
+
+
 def seeds(judgement: Judgement) -> Cell:
     """Finished seeds of each cell, '5+5'; '3/5+5' where a cell lacks two of its five."""
     parts = [str(n) if n == planned else f"{n}/{planned}" for n, planned in judgement.counts]
@@ -283,5 +290,5 @@ ARM_KINDS: dict[str, Callable[..., Cell]] = {
 }
 CLAIM_KINDS: dict[str, Callable[..., Cell]] = {
     kind.__name__: kind
-    for kind in (sentence, source, metric, published, estimate, seeds, delta, verdict)
+    for kind in (sentence, source, metric, published, estimate, p_exact, seeds, delta, verdict)
 }

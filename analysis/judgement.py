@@ -3,7 +3,8 @@
 The family is every claim of the table that our data are to decide. It is fixed by the plan: a
 claim whose interval turns out undefined stays in it, so that bad data make nothing easier.
 
-Differences are paired by seed only where the claim says so or its cells share their parents.
+Differences are paired by seed only where the claim says so or its cells share their parents. Beside
+the interval, which assumes means near enough to normal, stands an exact p that does not.
 """
 
 from __future__ import annotations
@@ -18,11 +19,21 @@ from .cells import Measured, baseline, measure, num_units, planned, rows_of, sha
 from .claims import BOUNDS
 from .comparison import compare
 from .comparison import pairs as matched
-from .statistics import ALPHA, Contrast, Interval, holm, seeds_to_resolve
+from .statistics import (
+    ALPHA,
+    Contrast,
+    Interval,
+    holm,
+    permutation,
+    seeds_to_resolve,
+    sign_flip,
+)
 from .verdict import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NO_SPREAD = "no cell has any spread"  # which needs no exact test
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class Judgement:
     verdict: str
     reason: str
     paired: bool = False
+    # Unadjusted; None where the design cannot reach the level, or has no exact test.
+    p_exact: float | None = None
     # Seeds a cell that would resolve the claim's delta, from this data's spread; None: unknown.
     seeds_to_resolve: int | None = None
 
@@ -102,6 +115,9 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
                 ),
                 reason=claim.get("not_comparable") or reasons[i] or _bounded(measured[i]),
                 paired=pairs[i],
+                p_exact=_exact_p(claim, measured[i], pairs[i], alpha)
+                if reasons[i] in ("", NO_SPREAD)
+                else None,
                 seeds_to_resolve=None
                 if reasons[i]
                 else _seeds_to_resolve(claim, measured[i], pairs[i], alpha / max(len(tested), 1)),
@@ -117,8 +133,7 @@ def _seeds_to_resolve(
     weights = [term["weight"] for term in claim["contrast"]]
     values = [cell.values for cell in cells]
     if paired:
-        rows = [[float(np.mean(group)) for group in groups] for groups in matched(cells)]
-        values, weights = [np.asarray(weights) @ np.asarray(rows)], [1.0]
+        values, weights = [_within_units(claim, cells)], [1.0]
     return seeds_to_resolve(
         weights,
         sds=[float(x.std(ddof=1)) if np.ptp(x) else 0.0 for x in values],
@@ -126,6 +141,24 @@ def _seeds_to_resolve(
         absence=claim["claimed"] == "absence",
         alpha=alpha,
     )
+
+
+def _exact_p(
+    claim: Mapping[str, Any], cells: Sequence[Measured], paired: bool, alpha: float
+) -> float | None:
+    """By flipping signs within units, or dealing the units of two cells out anew. Contrasts of more
+    cells have no exact test: their units are not exchangeable even where the contrast is 0."""
+    if paired:
+        return sign_flip(_within_units(claim, cells), alpha=alpha)
+    if len(cells) > 2:
+        return None
+    return permutation(cells[0].values, cells[1].values, alpha=alpha)
+
+
+def _within_units(claim: Mapping[str, Any], cells: Sequence[Measured]) -> np.ndarray:
+    """The claim's contrast unit by unit, of units that every cell has."""
+    rows = [[float(np.mean(group)) for group in groups] for groups in matched(cells)]
+    return np.asarray([term["weight"] for term in claim["contrast"]]) @ np.asarray(rows)
 
 
 def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Contrast) -> str:
@@ -143,7 +176,7 @@ def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Co
     if claim.get("interaction") and any(cell.saturated for cell in cells):
         return "saturated: in a cell of the interaction no seed converged within the budget"
     if not any(cell.values.min() < cell.values.max() for cell in cells):
-        return "no cell has any spread"
+        return NO_SPREAD
     if contrast.se is None:
         return "fewer than two pairs of seeds, or no difference between pairs"
     return ""

@@ -20,7 +20,7 @@ from .cells import column, measure
 from .columns import BLANK, Arm, Cell, number, with_interval
 from .comparison import compare
 from .published import published_table
-from .statistics import Contrast, Interval
+from .statistics import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,16 +123,15 @@ def perplexity(row: Variant, *, metric: str, where: Mapping[str, Any], digits: i
 def difference(row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 3) -> Cell:
     """The variant's mean less the baseline's, with its 95 % interval; on A/A as `mean`.
 
-    By Welch, or within pairs where both started from the same pre-trained models.
+    By Welch, or within pairs where both started from the same pre-trained models. '(2/3 − 3/3)'
+    follows where a seed of either has no value: the others alone may flatter an arm.
     """
     if row.is_against_itself:
         return columns.mean(row.arm(where), metric=metric, digits=digits)
     base = cells.baseline(row.plan).get(row.by)
     if row.is_baseline or base is None:
         return Cell("")
-    name = metric.removeprefix("metrics.")
-    ids = [row.ids(where), row.ids(where, level=base)]
-    return columns.difference(_contrast(row, ids, name), digits=digits)
+    return _difference(row, [row.ids(where), row.ids(where, level=base)], metric, digits=digits)
 
 
 def between(
@@ -146,14 +145,22 @@ def between(
     """The mean at `where` less that at `less`, two arms of the row's level, as `difference`."""
     if row.is_against_itself:
         return Cell("")
-    ids = [row.ids(where), row.ids(less)]
-    return columns.difference(_contrast(row, ids, metric.removeprefix("metrics.")), digits=digits)
+    return _difference(row, [row.ids(where), row.ids(less)], metric, digits=digits)
 
 
-def _contrast(row: Variant, ids: list[set[str]], metric: str) -> Contrast:
-    ours, base = (measure(cells.rows_of(row.frame, cell), metric) for cell in ids)
+def _difference(row: Variant, ids: list[set[str]], metric: str, *, digits: int) -> Cell:
+    name = metric.removeprefix("metrics.")
+    measured = [measure(cells.rows_of(row.frame, run_ids), name) for run_ids in ids]
     paired = all(ids) and cells.share_parents(row.plan, ids)
-    return compare([ours, base], weights=[1, -1], paired=paired)
+    cell = columns.difference(compare(measured, weights=[1, -1], paired=paired), digits=digits)
+    counts = [
+        (len(m.values), cells.num_units(row.plan, run_ids))
+        for m, run_ids in zip(measured, ids, strict=True)
+    ]
+    if all(n in (0, num_planned) for n, num_planned in counts):
+        return cell
+    told = f" {columns.MINUS} ".join(f"{n}/{num_planned}" for n, num_planned in counts)
+    return Cell(f"{cell.text} ({told})", cell.values)
 
 
 def typical(

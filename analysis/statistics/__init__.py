@@ -20,7 +20,7 @@ from .censored import (
 )
 from .common import ALPHA, POWER, Interval
 from .contrasts import Contrast, contrast_of, holm, is_resampled, paired_contrast, welch_contrast
-from .exact import exact_interval, fisher, p_above, sign_flip, wilson_interval
+from .exact import exact_interval, fisher, p_above, permutation, sign_flip, wilson_interval
 from .intervals import iqm, iqm_interval, mean_interval, median_interval
 from .power import seeds_to_resolve, smallest_difference, smallest_margin
 
@@ -43,6 +43,7 @@ __all__ = [
     "median_steps",
     "p_above",
     "paired_contrast",
+    "permutation",
     "restricted_log_steps",
     "restricted_mean",
     "seeds_to_resolve",

@@ -17,6 +17,7 @@ from analysis.statistics import (
     iqm_interval,
     mean_interval,
     median_interval,
+    permutation,
     sign_flip,
     wilson_interval,
 )
@@ -130,6 +131,20 @@ def test_a_design_that_cannot_reach_the_level_has_no_p():
     assert sign_flip([1.0, 2, 3], alpha=0.25) == pytest.approx(0.25)
     assert sign_flip([1.0, 2, 3, 4, 5]) is None
     assert sign_flip([1.0, 2, 3, 4, 5, 6]) == pytest.approx(2 / 64)
+    assert permutation([1.0, 2, 3], [4.0, 5, 6]) is None
+    assert permutation([1.0, 2, 3], [4.0, 5, 6], alpha=0.1) == pytest.approx(2 / 20)
+    assert permutation([1.0, 2, 3, 4], [5.0, 6, 7, 8]) == pytest.approx(2 / 70)
+    assert permutation([1.0, 2], [3.0, 4, 5, 6, 7]) == pytest.approx(2 / 21)  # as far: 6 and 7
+    assert permutation([-9.0, 2], [3.0, 4, 5, 6, 7]) == pytest.approx(1 / 21)
+    assert permutation([], [1.0, 2]) is None
+
+
+def test_what_is_too_much_to_enumerate_has_no_exact_p():
+    rng = np.random.default_rng(0)
+    assert sign_flip(rng.normal(size=20)) is not None
+    assert sign_flip(rng.normal(size=21)) is None
+    assert permutation(rng.normal(size=10), rng.normal(size=10)) is not None
+    assert permutation(rng.normal(size=10), rng.normal(size=11)) is None
 
 
 @pytest.mark.parametrize(("n", "other_n"), [(3, 3), (4, 2), (5, 4), (6, 1)])
@@ -152,3 +167,27 @@ def test_sign_flips_are_enumerated():
     assert sign_flip(x) == pytest.approx(np.mean([s >= abs(sum(x)) - 1e-12 for s in sums]))
     theirs = stats.permutation_test((x,), np.mean, permutation_type="samples", n_resamples=math.inf)
     assert sign_flip(x) == pytest.approx(theirs.pvalue)
+
+
+@pytest.mark.parametrize(("n", "other_n", "shift"), [(4, 4, 1.0), (5, 3, 2.0), (6, 6, 0.3)])
+def test_values_are_dealt_out_in_every_way(n, other_n, shift):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=n).round(1), (rng.normal(size=other_n) + shift).round(1)  # with ties
+    theirs = stats.permutation_test(
+        (x, y), lambda a, b, axis: a.mean(axis) - b.mean(axis), n_resamples=math.inf
+    )
+    pooled, observed = np.concatenate([x, y]), abs(x.mean() - pooled_mean(x, y))
+    dealt = [abs(np.mean(chosen) - pooled.mean()) for chosen in combinations(pooled, n)]
+    assert permutation(x, y) == pytest.approx(np.mean([d >= observed - 1e-9 for d in dealt]))
+    if n == other_n:  # scipy doubles the smaller tail, which is the same for groups of one size
+        assert permutation(x, y) == pytest.approx(theirs.pvalue)
+
+
+def pooled_mean(x, y) -> float:
+    return float(np.concatenate([x, y]).mean())
+
+
+@pytest.mark.parametrize(("k", "other_k", "n"), [(5, 0, 5), (6, 2, 6), (4, 3, 7)])
+def test_dealing_out_zeros_and_ones_in_groups_of_one_size_is_fishers_test(k, other_k, n):
+    first, second = [1.0] * k + [0.0] * (n - k), [1.0] * other_k + [0.0] * (n - other_k)
+    assert permutation(first, second) == pytest.approx(fisher(k, n, other_k, n))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
+
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -91,6 +95,59 @@ def test_no_interval_is_made_up(study, exact, reason):
     result = judged(study)["order_without_positions"]
     assert (result.interval, result.p_adjusted, result.verdict) == (None, None, "not resolved")
     assert reason in result.reason
+
+
+def test_an_exact_p_stands_beside_the_interval_where_the_design_can_reach_the_level(study):
+    causal, learned = [0.95, 0.99, 0.97, 0.9, 0.93], [0.99, 0.97, 1.0, 0.96, 0.98]
+    study.arm(exact=causal)
+    study.arm(position="learned", exact=learned)
+    study.arm("bidirectional", exact=[0.3, 0.33, 0.28], steps=[None] * 3)
+    results = judged(study)
+    theirs = stats.permutation_test(
+        (causal, learned), lambda a, b, axis: a.mean(axis) - b.mean(axis), n_resamples=math.inf
+    )
+    assert results["order_without_positions"].p_exact == pytest.approx(theirs.pvalue)
+    assert results["mask_is_needed"].p_exact == pytest.approx(1 / 56)  # five against three
+
+
+def test_three_seeds_against_three_have_an_interval_but_no_exact_p(study):
+    study.arm(exact=[0.95, 0.99, 0.97])
+    study.arm("bidirectional", exact=[0.3, 0.33, 0.28], steps=[None] * 3)
+    result = judged(study)["mask_is_needed"]
+    assert result.interval is not None
+    assert result.p_exact is None
+
+
+def test_pairs_of_seeds_are_judged_exactly_by_flipping_signs(study):
+    causal = [0.9, 0.8, 0.85, 0.7, 0.95, 0.88]
+    learned = [x + d for x, d in zip(causal, [0.01, 0.02, 0.03, -0.01, 0.05, 0.04], strict=True)]
+    study.arm(exact=causal)
+    study.arm(position="learned", exact=learned)
+    for i, run in enumerate(study.runs):
+        run["seed"] = i % len(causal)
+        path = study.root / "symmetry" / run["run_id"] / "result.json"
+        result = json.loads(path.read_text(encoding="utf-8")) | {"seed": run["seed"]}
+        path.write_text(json.dumps(result), encoding="utf-8")
+    plan = study.plan
+    plan["claims"][0]["paired"] = True
+    theirs = stats.permutation_test(
+        (np.subtract(learned, causal),), np.mean, permutation_type="samples", n_resamples=math.inf
+    )
+    result = judged(study, plan)["order_without_positions"]
+    assert result.p_exact == pytest.approx(theirs.pvalue)
+
+
+def test_seeds_without_any_spread_have_no_interval_but_an_exact_p(study):
+    study.arm(exact=[1.0] * 5)
+    study.arm("bidirectional", exact=[0.25] * 5, steps=[None] * 5)
+    result = judged(study)["mask_is_needed"]
+    assert (result.interval, result.verdict) == (None, "not resolved")
+    assert result.p_exact == pytest.approx(2 / 252)
+
+
+def test_an_interaction_of_unpaired_cells_has_no_exact_p(full_study):
+    results = judged(full_study)
+    assert results["residuals_carry_position"].p_exact is None
 
 
 def test_a_claim_that_predicts_nothing_for_us_is_not_comparable_and_leaves_the_family(full_study):

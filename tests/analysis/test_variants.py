@@ -98,6 +98,20 @@ def test_missing_seeds_and_degenerate_runs_are_told_and_counted(bert):
     assert next(row for row in table.rows if row[0].text.startswith("RTL"))[5].text.endswith("†2")
 
 
+def test_a_difference_tells_the_seeds_that_either_side_lacks(bert):
+    def texts():
+        table = table5(bert)
+        place = [column.key for column in table.columns].index("spans_difference")
+        return {row[0].text: row[place].text for row in table.rows}
+
+    assert not any("/" in text for text in texts().values())
+    of_ltr = [r for r in bert.runs if r["factors"] == {"variant": "ltr", "task": "spans"}]
+    (bert.root / "bert" / of_ltr[0]["run_id"] / "DONE").unlink()
+    marked = {name for name, text in texts().items() if "/" in text}
+    assert marked == {"LTR & No NSP"}
+    assert texts()["LTR & No NSP"].endswith("] (4/5 \N{MINUS SIGN} 5/5)")
+
+
 def test_the_best_of_a_column_is_bold_and_against_itself_cannot_be(bert):
     table = table5(bert)
     spans = [row[5] for row in table.rows]
