@@ -39,7 +39,7 @@ def make_result(
     steps = trainer.global_step
     module.to(device)
     metrics: dict[str, Any] = {} if course.diverged else module.test(data)
-    metrics |= course.measure_end(module)
+    metrics |= course.measure_end(module, step=steps)
     metrics |= course.measures
     metrics |= data.facts()
     if config["trainer"]["stop_at"] is not None:

@@ -77,6 +77,7 @@ class Course(pl.Callback):
         self.interrupted = False
         self.diverged = False
         self.measures: dict[str, float | None] = {}
+        self.scored: tuple[int, dict[str, float]] | None = None
         self.streak = 0
         self.first_reached: int | None = None
         self.seconds_before = 0.0
@@ -128,8 +129,8 @@ class Course(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.global_step == 0:
-            self._measure(pl_module, "init")
-            row = self._evaluate(pl_module)
+            self._measure(pl_module, "init", step=0)
+            row = self._evaluate(pl_module, step=0)
             self.attempt.history.append({"step": 0, **row})
 
     def on_train_batch_end(
@@ -144,9 +145,9 @@ class Course(pl.Callback):
             row["train/lr"] = trainer.optimizers[0].param_groups[0]["lr"]
             self.diverged = not math.isfinite(row["train/loss"])
         if step in self.settings["measure_at"] and not self.diverged:
-            self._measure(pl_module, str(step))
+            self._measure(pl_module, str(step), step=step)
         if step % self.settings["evaluate_every"] == 0 or last:
-            row |= self._evaluate(pl_module)
+            row |= self._evaluate(pl_module, step=step)
             self._apply_stop_rule(step, row)
         if step in self.kept_steps and not self.diverged:
             state = pl_module.exported_state()
@@ -163,8 +164,14 @@ class Course(pl.Callback):
         elif not last and self._checkpoint_is_due(step):
             self._checkpoint(trainer)
 
-    def _evaluate(self, module: Any) -> dict[str, float]:
-        scores = module.validate(self.data)
+    def _scores(self, module: Any, step: int) -> dict[str, float]:
+        """The validation scores at this step: measures and the curve want the same ones."""
+        if self.scored is None or self.scored[0] != step:
+            self.scored = (step, module.validate(self.data))
+        return self.scored[1]
+
+    def _evaluate(self, module: Any, *, step: int) -> dict[str, float]:
+        scores = self._scores(module, step)
         self.diverged = self.diverged or not math.isfinite(scores["loss"])
         return {f"validation/{name}": value for name, value in scores.items()}
 
@@ -178,17 +185,17 @@ class Course(pl.Callback):
         elif not reached:
             self.first_reached = None
 
-    def _measure(self, module: Any, when: str) -> dict[str, float | None]:
+    def _measure(self, module: Any, when: str, *, step: int) -> dict[str, float | None]:
         """Take the study's measures and the validation scores, under their names and @when."""
-        scores = module.validate(self.data)
+        scores = self._scores(module, step)
         taken = {**module.measure(self.data)}
         taken |= {f"validation_{k}": v if math.isfinite(v) else None for k, v in scores.items()}
         self.measures |= {f"{name}@{when}": value for name, value in taken.items()}
         return taken
 
-    def measure_end(self, module: Any) -> dict[str, float | None]:
+    def measure_end(self, module: Any, *, step: int) -> dict[str, float | None]:
         """The measures of the trained model, under their plain names; none where it diverged."""
-        return {} if self.diverged else self._measure(module, "end")
+        return {} if self.diverged else self._measure(module, "end", step=step)
 
     def _checkpoint_is_due(self, step: int) -> bool:
         steps, seconds = self.runtime["checkpoint_steps"], self.runtime["checkpoint_seconds"]

@@ -28,6 +28,7 @@ from experiments.errors import UserError
 from experiments.files import DiskFull
 from experiments.flops import flops_per_step
 from experiments.lease import TakenOver
+from experiments.memory import keep_freed_memory
 from experiments.parents import check_vocabulary, read_parents
 from experiments.provenance import sources_digest
 from experiments.randomness import streams
@@ -144,6 +145,7 @@ def train(
     config = spec["config"]
     runtime = config["runtime"]
     torch.set_num_threads(runtime["threads"])
+    keep_freed_memory()
     device = pick_device(runtime["device"])
     module, data = build_run(config, runs=attempt.folder.path.parent)
     flops = flops_per_step(module, data)
