@@ -32,6 +32,7 @@ def cards(
             "ours": estimate(j).text,
             "ratio": _ratio(j),
             "p": "" if j.p_adjusted is None else _p(j.p_adjusted),
+            "p_exact": "" if j.p_exact is None else _p(j.p_exact),
             "seeds": seeds(j).text,
             "delta": delta(j).text,
             "verdict": j.verdict,

@@ -7,6 +7,7 @@ the learning curves, sorts and filters the list, and opens a run's config from t
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,12 +32,14 @@ def render(data: Mapping[str, Any]) -> str:
         name: Markup((TEMPLATES / f"report.{suffix}").read_text(encoding="utf-8"))
         for name, suffix in (("style", "css"), ("script", "js"))
     }
-    return environment.get_template("report.html").render(
+    html = environment.get_template("report.html").render(
         studies=studies,
         verdicts=_verdicts(studies),
         data=Markup(embedded({"studies": [_client(study) for study in studies]})),
         **inlined,
     )
+    # The template's indentation is for who reads the template; on the page it is many kilobytes.
+    return re.sub(r"\n\s+", "\n", html)
 
 
 def embedded(data: Any) -> str:

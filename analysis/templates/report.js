@@ -11,8 +11,7 @@ function element(tag, attributes = {}, ...children) {
 }
 const colour = (arm) => `c${arm.colour < 0 ? "grey" : arm.colour} d${arm.dash}`;
 function swatch(arm) {
-  const line = element("svg:line", { x1: 1, y1: 5, x2: 23, y2: 5 });
-  return element("svg:svg", { class: `swatch ${colour(arm)}`, width: 24, height: 10, "aria-hidden": "true" }, line);
+  return element("svg:svg", { class: `swatch ${colour(arm)}`, "aria-hidden": "true" }, element("svg:use", { href: "#stroke" }));
 }
 // As page.py's `compact`: '0.996', '30.1', '1,500', '2.20e−15'.
 function compact(value) {

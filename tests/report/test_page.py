@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.frame import plan_frame
+from analysis.judgement import judge
 from analysis.report import Report, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,11 +61,14 @@ def test_the_report_is_one_small_file(report):
 def test_claims_tables_and_plots_are_there_to_see(report, visit):
     page = visit(report.path)
     cards = page.locator(f"{STUDY}-claims .card")
+    exact = [j for j in judge(PLAN, plan_frame(PLAN, ROOT / "results")) if j.p_exact is not None]
     # The plan lacks a cell of one of the study's claims.
     assert cards.count() == len(PLAN["claims"]) - 1
     for card in cards.all():
         assert card.locator(".badge").inner_text() in ("agrees", "not resolved")
         assert card.locator("svg.bar").bounding_box()["width"] > 200
+    told = page.locator(f"{STUDY}-claims").get_by_text("p, exact", exact=True)
+    assert told.count() == len(exact) > 0
     assert "too_many_residuals" in page.locator(f"{STUDY}-claims").inner_text()
     tables = page.locator(f"{STUDY}-tables table")
     assert tables.count() == len(PLAN["tables"])
