@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.claims import load_claims
+from analysis.frame import plan_frame
+from analysis.judgement import Judgement, judge
 
 NOISE = (-0.01, 0.0, 0.01)  # one run a seed
 TABLES = (
@@ -144,3 +146,12 @@ def small_study(root: Path) -> SyntheticPositions:
         names = ("exact_match_x1", "exact_match_x1_1")
         study.arm({"position": position, "task": "copy"}, **dict(zip(names, scores, strict=True)))
     return study
+
+
+def judged(
+    study: SyntheticPositions, claims: list[dict[str, Any]] | None = None
+) -> dict[str, Judgement]:
+    """The judged claims by id: the study's own, or those given."""
+    plan = study.plan | ({"claims": claims} if claims else {})
+    results = judge(plan, plan_frame(plan, study.root))
+    return {result.claim["id"]: result for result in results}
