@@ -17,11 +17,13 @@ from analysis.claims import load_claims
 from analysis.declaration import TABLES as FOLDER
 from analysis.frame import plan_frame
 from analysis.judgement import judge
+from analysis.plans import PROFILES
 from analysis.published import load_published
 from analysis.render import markdown, to_csv
 from analysis.report.data import study_data
 from analysis.table import build_table
 from experiments.errors import UserError
+from sweeps.declaration import load
 from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE, judged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,6 +209,27 @@ def test_a_claim_has_a_source_and_cells_that_an_experiment_names(claim):
         assert term["cell"].get("method", "none") in METHODS
     if "not_comparable" in claim:
         assert len(claim["not_comparable"]) > 20
+
+
+OVERRIDES = {
+    **{"position": "position", "task": "data.task", "base": "position.base"},
+    **{"rotated": "position.rotated", "rotated_end": "position.rotated_end"},
+    **{"method": "extension", "factor": "data.evaluate_to", "steps": "trainer.max_steps"},
+}
+
+
+def test_a_profile_has_the_arms_that_a_claim_compares():
+    arms = [
+        dict(override.split("=", 1) for override in arm)
+        for profile in PROFILES
+        for arm in load("positions", profile).arms
+    ]
+    # Without what is set as an encoding or a task wants it, such as sinusoids' scale.
+    arms = [{name: arm[key] for name, key in OVERRIDES.items() if key in arm} for arm in arms]
+    cells = [term["cell"] for claim in CLAIMS.values() for term in claim["contrast"]]
+    cells += [claim["gate"]["cell"] for claim in CLAIMS.values() if "cell" in claim["gate"]]
+    for cell in cells:
+        assert {factor: str(level) for factor, level in cell.items()} in arms
 
 
 def test_published_rows_are_found_by_the_names_of_our_encodings_and_methods():
