@@ -15,7 +15,9 @@ from analysis.judgement import Judgement, judge
 NOISE = (-0.01, 0.0, 0.01)  # one run a seed
 TABLES = (
     *("lengths", "extension", "share", "tasks", "claims", "idle"),
-    *("published", "published_extension", "published_share"),
+    *("published", "published_within", "published_copying", "published_reversing"),
+    *("published_extension", "published_interpolation", "published_steps", "published_tuned"),
+    "published_share",
 )
 # Loss at N, 2 N, 4 N, 8 N of each encoding: about what small models on bytes gave.
 LOSSES = {

@@ -21,7 +21,7 @@ from analysis.plans import PROFILES
 from analysis.published import load_published
 from analysis.render import markdown, to_csv
 from analysis.report.data import study_data
-from analysis.table import build_table
+from analysis.table import build_table, build_without_plan
 from experiments.errors import UserError
 from sweeps.declaration import load
 from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE, judged
@@ -243,6 +243,22 @@ def test_published_rows_are_found_by_the_names_of_our_encodings_and_methods():
     }
     assert named - elsewhere <= ENCODINGS | METHODS
     assert {"rope", "alibi", "linear", "yarn"} <= named
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("within", ["None", "20.97", "13.10", "147.18"]),
+        ("interpolation", ["No extension (2k)", "7.20", ">1000", ">1000", ">1000", ">1000"]),
+        ("steps", ["Interpolated, 8k", "16.10", "7.12", "7.10", "7.02", "6.99", "6.95"]),
+        ("tuned", ["PI, s=2 (1B tokens)", "3.92", "3.51", "3.51", "3.34", "8.07"]),
+        ("copying", ["NoPE", "74", "70", "17", "0", "0"]),
+        ("reversing", ["NoPE", "98", "54", "0"]),
+    ],
+)
+def test_a_published_table_begins_as_printed(name, row):
+    built = build_without_plan(f"positions_published_{name}")
+    assert [cell.text for cell in built.rows[0]] == row
 
 
 def test_the_sweep_has_a_table_of_every_kind_and_each_exists():
