@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import cells
 from .cells import measure
-from .claims import changed, load_claims, metric_label
+from .claims import changed, load_claims, metric_label, told
 from .judgement import Judgement, in_plan
 from .judgement import against_itself as contrast_with_itself
 from .statistics import ALPHA, permutation
@@ -82,5 +82,9 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
         )
     # A plan that does not say was made when a study had one file of claims.
     current = load_claims(plan.get("claims_file") or plan["study"])
-    sentences += [f"{note}." for note in changed(plan["claims"], current)]
-    return sentences
+    withdrawn = [claim["id"] for claim in plan.get("withdrawn", [])]
+    moved = [
+        *changed(plan["claims"], current),
+        *told(withdrawn, "withdrawn after the first plan; not judged"),
+    ]
+    return [*sentences, *(f"{note}." for note in moved)]

@@ -5,6 +5,10 @@ metric: any of result.json's, or `log_steps`, the log of steps_to_convergence. I
 contrast are frozen in a sweep's first plan; `changed` says which moved since, by a plan's own mark
 or by comparison with the file.
 
+A `gate` is what a mean must reach before a claim is judged: arms that did not learn the task are
+not compared on what comes after it. It is asked of every arm of the claim; with `of: any`, of one;
+with `cell`, of the arm that it names, which the claim's own arms start from.
+
     metrics:                    # optional: what tables call a metric, and its unit
       score: {label: task score, unit: "0 to 1"}
     planning_sd: {score: 0.02}  # s.d. over seeds that `make plan` assumes
@@ -33,8 +37,8 @@ OPTIONAL = (
     # {table: bert/table_5, column: squad, by: variant}: where the claim's magnitude is printed, and
     # the factor whose levels the table's rows are (default: variant)
     "published",
-    # {metric: exact_match_x1, at_least: 0.9} (or at_most): what the mean of every cell must pass
-    # first; arms that did not learn the task are not compared on what comes after it
+    # {metric: exact_match_x1, at_least: 0.9} (or at_most), and optionally of: any, or
+    # cell: {position: rope}
     "gate",
 )
 # What the file says of a claim's metric; it is no part of what is claimed.
@@ -116,9 +120,20 @@ def check(claim: Mapping[str, Any], where: str) -> None:
 
 
 def _check_gate(gate: Mapping[str, Any], where: str) -> None:
-    _keys(gate, ("metric",), (*BOUNDS, "of"), where)
+    _keys(gate, ("metric",), (*BOUNDS, "of", "cell"), where)
     if gate.get("of", "every") not in ("every", "any"):
         raise UserError(f"{where}: of is {gate['of']!r}; expected every or any (of the arms).")
+    if "cell" in gate:
+        if "of" in gate:
+            raise UserError(
+                f"{where}: 'of' is about the claim's own arms, 'cell' names another; expected one "
+                "of the two."
+            )
+        if not isinstance(gate["cell"], Mapping) or not gate["cell"]:
+            raise UserError(
+                f"{where}: cell is {gate['cell']!r}; expected an arm's levels by factor, as in "
+                "{position: rope}."
+            )
     bounds = [gate[bound] for bound in BOUNDS if bound in gate]
     if len(bounds) != 1 or not isinstance(bounds[0], int | float):
         raise UserError(f"{where}: expected one number, {' or '.join(BOUNDS)}.")
@@ -128,8 +143,12 @@ def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, 
     """Sentences naming the claims that moved after the plan; `frozen`, the plan's, are judged."""
     old = {claim["id"]: claim for claim in frozen}
     new = {claim["id"]: claim for claim in current}
-    sentences = [f"claim {name} was added after the plan; not judged" for name in new.keys() - old]
-    sentences += [f"claim {name} was withdrawn after the plan" for name in old.keys() - new]
+    added = [name for name, claim in old.items() if moved_after_plan(claim) == ADDED]
+    sentences = [
+        *told(new.keys() - old, "added after the plan; not judged"),
+        *told(old.keys() - new, "withdrawn after the plan"),
+        *told(added, "added after the first plan"),
+    ]
     for name, claim in old.items():
         now, then = judged(new.get(name, claim)), judged(claim)
         keys = sorted(key for key in now | then if now.get(key) != then.get(key))
@@ -139,9 +158,16 @@ def changed(frozen: Iterable[Mapping[str, Any]], current: Iterable[Mapping[str, 
                 "judged as the plan froze it"
             )
         # A mark of a change that the file still shows says nothing more.
-        if (moved := moved_after_plan(claim)) and not (keys and moved == CHANGED):
-            sentences.append(f"claim {name} was {moved} after the first plan")
+        if moved_after_plan(claim) == CHANGED and not keys:
+            sentences.append(f"claim {name} was changed after the first plan")
     return sorted(sentences)
+
+
+def told(names: Iterable[str], what: str) -> list[str]:
+    """One sentence of claims that something was done to; none where there are no claims."""
+    if len(ids := sorted(names)) < 2:
+        return [f"claim {name} was {what}" for name in ids]
+    return [f"claims {', '.join(ids)} were {what}"]
 
 
 def moved_after_plan(claim: Mapping[str, Any]) -> str:

@@ -55,11 +55,14 @@ class Judgement:
 
 
 def in_plan(plan: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The plan's claims whose cells it has, and the ids of the others."""
+    """The plan's claims whose cells it has, a gate's among them, and the ids of the others."""
     present: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []
     for claim in plan.get("claims", []):
-        has_all = all(planned(plan, term["cell"]) for term in claim["contrast"])
+        cells = [term["cell"] for term in claim["contrast"]]
+        if "cell" in claim.get("gate", {}):
+            cells.append(claim["gate"]["cell"])
+        has_all = all(planned(plan, cell) for cell in cells)
         (present if has_all else absent).append(claim)
     return present, [claim["id"] for claim in absent]
 
@@ -81,7 +84,7 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
         for claim, cells, paired in zip(claims, measured, pairs, strict=True)
     ]
     reasons = [
-        _undefined(claim, cells, contrast) or _stopped_at_gate(claim, frame, cell_ids)
+        _undefined(claim, cells, contrast) or _stopped_at_gate(plan, claim, frame, cell_ids)
         for claim, cells, contrast, cell_ids in zip(claims, measured, contrasts, ids, strict=True)
     ]
     tested = [i for i, claim in enumerate(claims) if "not_comparable" not in claim]
@@ -182,26 +185,36 @@ def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Co
     return ""
 
 
-def _stopped_at_gate(claim: Mapping[str, Any], frame: pd.DataFrame, ids: Sequence[set[str]]) -> str:
-    """Which cell does not pass the claim's gate, where every cell has to or none does; or ''."""
+def _stopped_at_gate(
+    plan: Mapping[str, Any],
+    claim: Mapping[str, Any],
+    frame: pd.DataFrame,
+    ids: Sequence[set[str]],
+) -> str:
+    """Which cell does not pass the claim's gate, where every cell has to or none does, or the one
+    that the gate names; or ''."""
     if "gate" not in claim:
         return ""
     gate = claim["gate"]
     bound = " ".join(f"{word.replace('_', ' ')} {gate[word]:g}" for word in BOUNDS if word in gate)
+    asked = [(term["cell"], run_ids) for term, run_ids in zip(claim["contrast"], ids, strict=True)]
+    if "cell" in gate:
+        asked = [(gate["cell"], planned(plan, gate["cell"]))]
     stopped = []
-    for term, run_ids in zip(claim["contrast"], ids, strict=True):
+    for cell, run_ids in asked:
         values = measure(rows_of(frame, run_ids), gate["metric"]).values
         mean = float(values.mean()) if len(values) else float("nan")
         # An unknown score passes no gate: every comparison with nan is false.
         if mean >= gate.get("at_least", float("inf")) or mean <= gate.get("at_most", -float("inf")):
             continue
-        arm = ", ".join(f"{factor} {level}" for factor, level in term["cell"].items())
+        arm = ", ".join(f"{factor} {level}" for factor, level in cell.items())
         stopped.append(f"{arm}: {gate['metric']} is {mean:.3g}")
     if gate.get("of") == "any":
         if len(stopped) < len(claim["contrast"]):
             return ""
         return f"{'; '.join(stopped)}, and one must be {bound} for a comparison to say anything"
-    return f"{stopped[0]}, to be compared it must be {bound}" if stopped else ""
+    purpose = "for what starts from it to be compared" if "cell" in gate else "to be compared"
+    return f"{stopped[0]}, {purpose} it must be {bound}" if stopped else ""
 
 
 def _bounded(cells: Sequence[Measured]) -> str:

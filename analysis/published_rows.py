@@ -30,7 +30,7 @@ def value(of: PublishedRow, *, column: str, digits: int = 1) -> Cell:
         return Cell(BLANK, {"": None, "unknown": found.unknown})
     text = number(found.low, digits=digits)
     if found.high == float("inf"):
-        text = f">{text}"
+        text = f">{found.low:g}"
     elif found.high != found.low:
         text += f"–{number(found.high, digits=digits)}"
     return Cell(text, {"": found.number, "low": found.low, "high": found.high})

@@ -24,7 +24,6 @@ from datamodules.base import Batch, SeedFor, StepDataModule
 from datamodules.multiples import lengths
 from datamodules.text.byte_parts import Bytes, byte_parts, segments
 
-MULTIPLES = (1, 2, 4, 8, 16)
 EVALUATION_TOKENS = 8192  # a forward pass, whatever the length: memory stays as it is
 
 
@@ -35,7 +34,8 @@ class ByteText(StepDataModule):
         file or folder of text below data_dir.
     length: N, in bytes, a multiple of 8.
     train_multiple: training windows are this many times N long; 1 but where a context is extended.
-    evaluate_to: the longest evaluated length, as a multiple of N.
+    evaluate_to: the longest evaluated length, as a multiple of N: one of `levels`, which are those
+        that are evaluated up to it.
     held_out: the share of the text each for validation and for test.
     evaluation_bytes: how many bytes an evaluation predicts, rounded down to stretches of 16 N.
 
@@ -47,11 +47,11 @@ class ByteText(StepDataModule):
     limits: ClassVar = {
         "length": (8, 65536),
         "train_multiple": (1.0, 16.0),
-        "evaluate_to": (1.0, 16.0),
         "batch_size": (1, 1_000_000),
         "held_out": (0.001, 0.3),
         "evaluation_bytes": (128, 1_000_000_000),
     }
+    levels: ClassVar = {"evaluate_to": (1, 2, 4, 8, 16)}
 
     def __init__(
         self,
@@ -77,7 +77,8 @@ class ByteText(StepDataModule):
         self.vocab_size = 256
         self.length = length
         self.train_length = round(train_multiple * length)
-        self.lengths = lengths(length, to=evaluate_to, multiples=MULTIPLES)
+        multiples = self.levels["evaluate_to"]
+        self.lengths = lengths(length, to=evaluate_to, multiples=multiples)
         # What the model must have positions for.
         self.sequence_length = max(self.train_length, *self.lengths.values())
         parts = byte_parts(corpus, held_out=held_out, data_dir=data_dir)
@@ -87,7 +88,7 @@ class ByteText(StepDataModule):
                 f"data.corpus={corpus} has {len(self.text)} bytes to train on: expected more than "
                 f"one window of {self.train_length}"
             )
-        size = max(MULTIPLES) * length
+        size = max(multiples) * length
         self.lead = 3 * size // 4
         count = max(1, evaluation_bytes // size)
         self.validation_text = segments(parts.validation, count=count, lead=self.lead, size=size)

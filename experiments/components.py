@@ -130,6 +130,16 @@ def _check_limits(
             raise UserError(f"{where}.{key}={typed[key]} is out of range: expected {low} to {high}")
 
 
+def _check_levels(typed: dict[str, Any], levels: dict[str, tuple[float, ...]], where: str) -> None:
+    """`levels` in a class body gives the only numbers that a setting may have."""
+    for key, known in levels.items():
+        if typed[key] not in known:
+            raise UserError(
+                f"{where}.{key}={typed[key]:g} is not known: expected one of "
+                f"{', '.join(f'{level:g}' for level in known)}"
+            )
+
+
 def validate(component: dict[str, Any], *, where: str) -> dict[str, Any]:
     """The component with every setting present, in its type; UserError for what does not fit.
 
@@ -149,6 +159,7 @@ def validate(component: dict[str, Any], *, where: str) -> dict[str, Any]:
     for key, (annotation, default) in known.settings.items():
         typed[key] = _coerce(given.get(key, default), annotation, f"{where}.{key}")
     _check_limits(typed, known.attributes.get("limits", {}), where)
+    _check_levels(typed, known.attributes.get("levels", {}), where)
     return typed
 
 

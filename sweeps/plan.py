@@ -94,10 +94,15 @@ def freeze(plan: Plan, path: Path) -> Plan:
     """Write the plan. Claims keep the δ and wording of the first plan; later edits are marked.
 
     A claim that moved after runs were planned carries `changed_after_plan`: "added" or "changed".
+    One that was taken out since stands in the plan's `withdrawn`.
     """
     if path.exists():
-        first = {c["id"]: c for c in json.loads(path.read_text(encoding="utf-8"))["claims"]}
+        before = load_plan(path)
+        first = {c["id"]: c for c in [*before.get("withdrawn", []), *before["claims"]]}
         plan = {**plan, "claims": [_held(claim, first) for claim in plan["claims"]]}
+        kept = {claim["id"] for claim in plan["claims"]}
+        if withdrawn := [claim for name, claim in first.items() if name not in kept]:
+            plan["withdrawn"] = withdrawn
     write_atomic(path, json.dumps(plan, indent=1, allow_nan=False) + "\n")
     return plan
 

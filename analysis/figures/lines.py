@@ -22,18 +22,25 @@ def line(
     place: int,
     label: str,
     linestyle: Any = "-",
+    band: bool = False,
 ) -> None:
     """Means over seeds with their intervals, at each (x, finished runs, metric) that was measured;
-    `place` chooses the colour."""
+    `place` chooses the colour. Intervals are bars, or with `band` the area between their ends."""
     colour = COLOURS[place % len(COLOURS)]
-    drawn = []
+    drawn: list[tuple[float, float]] = []
+    intervals: list[tuple[float, float, float]] = []
     for x, runs, metric in points:
         measured = measure(runs, metric)
         if len(measured.values):
             contrast = contrast_of([measured.groups], weights=[1])
             drawn.append((x, contrast.estimate))
             if interval := contrast.interval(1 - ALPHA):
-                panel.plot((x, x), interval, color=colour, linewidth=0.9, alpha=0.6)
+                intervals.append((x, interval.low, interval.high))
+    if band and intervals:
+        at, lows, highs = zip(*intervals, strict=True)
+        panel.fill_between(at, lows, highs, color=colour, alpha=0.15, linewidth=0)
+    for x, low, high in [] if band else intervals:
+        panel.plot((x, x), (low, high), color=colour, linewidth=0.9, alpha=0.6)
     if drawn:
         xs, ys = zip(*drawn, strict=True)
         panel.plot(xs, ys, "o", ms=3.5, color=colour, linestyle=linestyle, lw=1.4, label=label)

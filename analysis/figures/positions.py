@@ -1,4 +1,5 @@
-"""The positions study's figures: loss beyond the trained length, and maps of the encodings.
+"""The positions study's figures: loss beyond the trained length, by length and by position in the
+window, and maps of the encodings.
 
 The maps are computed from formulas (encoding_maps.py), whatever the plan.
 """
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import arm_rows
+from ..cells import measure
 from ..columns import Arm
 from ..declaration import load_table
 from .encoding_maps import MAPS
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MULTIPLES = (1, 2, 4, 8, 16)
+EIGHTHS = 8
 
 
 def lengths(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
@@ -76,6 +79,50 @@ def extension(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def by_position(plan: Mapping[str, Any], frame: pd.DataFrame) -> Figure:
+    """Loss by position in the longest window, one line an encoding and, on the right, one a method
+    that extends the rotary models furthest, before any fine-tuning; bands are intervals.
+
+    Every eighth of the window is a point. A dotted line marks N: left of it a long window is as any
+    of the trained length.
+    """
+    from matplotlib.figure import Figure
+
+    extended = _finished("positions_extension", plan, frame)
+    furthest = max((arm.factors["factor"] for arm in extended), default=0)
+    fewest = min((arm.factors["steps"] for arm in extended), default=0)
+    shown = [a for a in extended if (a.factors["factor"], a.factors["steps"]) == (furthest, fewest)]
+    figure = Figure(figsize=(8.2, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    _eighths(panels[0], _finished("positions_lengths", plan, frame), "position")
+    _eighths(panels[1], shown, "method")
+    panels[0].set_title("Encodings", loc="left")
+    panels[1].set_title("Rotary models, extended", loc="left")
+    panels[0].set_ylabel("nats per byte")
+    return figure
+
+
+def _eighths(panel: Axes, arms: list[Arm], name: str) -> None:
+    """Each arm's loss in the eighths of its longest window, at their middles."""
+    for i, arm in enumerate(arms):
+        scored = [t for t in MULTIPLES if len(measure(arm.runs, f"eighth_1_x{t}").values)]
+        for times in scored[-1:]:
+            points = [
+                ((k - 0.5) * times / EIGHTHS, arm.runs, f"eighth_{k}_x{times}")
+                for k in range(1, EIGHTHS + 1)
+            ]
+            dash = DASHES[i // len(COLOURS) % len(DASHES)]
+            label = str(arm.factors[name])
+            line(panel, points, place=i, label=label, linestyle=dash, band=True)
+    panel.axvline(1, color="#8a8f98", linewidth=0.9, linestyle=DASHES[2])
+    panel.set_xlim(left=0)
+    panel.set_xlabel("position in the window, multiples of the trained length")
+    panel.grid(color="#e4e7eb", linewidth=0.7)
+    panel.set_axisbelow(True)
+    if panel.get_legend_handles_labels()[0]:
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, frameon=False)
+
+
 def _finished(table: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> list[Arm]:
     """The arms that a table shows, as far as they are finished."""
     chosen = arm_rows.of_arms(plan, load_table(table).arms)
@@ -101,5 +148,6 @@ def _computed(draw: Callable[[], Figure]) -> Callable[..., Figure]:
 FIGURES = {
     **{name: _computed(draw) for name, draw in MAPS.items()},
     "lengths": lengths,
+    "by_position": by_position,
     "extension": extension,
 }

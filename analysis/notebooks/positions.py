@@ -180,6 +180,17 @@ if len(frame):
 
 # %% [markdown]
 """
+Position by position: the loss in each eighth of the longest window. Left of the dotted line is what
+a window of the trained length has; a model that works stays level or falls after it, one that
+breaks rises.
+"""
+
+# %%
+if len(frame):
+    display(Image(image("by_position", plan, frame)))
+
+# %% [markdown]
+"""
 ## Trained contexts, extended
 
 Left what an extension buys, right what it costs on the short context that the model was trained on.

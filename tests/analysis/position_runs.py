@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from analysis.claims import load_claims
+from analysis.frame import plan_frame
+from analysis.judgement import Judgement, judge
 
 NOISE = (-0.01, 0.0, 0.01)  # one run a seed
 TABLES = (
     *("lengths", "extension", "share", "tasks", "claims", "idle"),
-    *("published", "published_extension", "published_share"),
+    *("published", "published_within", "published_copying", "published_reversing"),
+    *("published_extension", "published_interpolation", "published_steps", "published_tuned"),
+    "published_share",
 )
 # Loss at N, 2 N, 4 N, 8 N of each encoding: about what small models on bytes gave.
 LOSSES = {
@@ -44,8 +48,16 @@ EXTENDED = {
 }
 
 
+# What each eighth of the longest window adds to the loss of the whole.
+SLOPE = (-0.35, -0.25, -0.15, -0.05, 0.05, 0.15, 0.25, 0.35)
+
+
 def by_length(name: str, values: tuple[float, ...]) -> dict[str, float]:
     return {f"{name}_x{2**i}": value for i, value in enumerate(values)}
+
+
+def by_eighth(times: int, loss: float) -> dict[str, float]:
+    return {f"eighth_{k}_x{times}": loss + slope for k, slope in enumerate(SLOPE, start=1)}
 
 
 @dataclass
@@ -84,6 +96,7 @@ class SyntheticPositions:
         metrics = by_length("loss", losses)
         metrics |= by_length("last_eighth", tuple(loss + 0.1 for loss in losses))
         metrics |= by_length("sliding", tuple(loss - 0.1 for loss in losses))
+        metrics |= by_eighth(2 ** (len(losses) - 1), losses[-1])
         self.arm(factors, **more, **metrics)
 
     def write(self, run: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
@@ -135,7 +148,7 @@ def small_study(root: Path) -> SyntheticPositions:
     for (method, factor), (long, short) in EXTENDED.items():
         factors = {"method": method, "factor": float(factor), "steps": 0}
         metrics = {"loss_x1": short, f"loss_x{factor}": long, f"last_eighth_x{factor}": long + 0.1}
-        study.arm(factors, **metrics)
+        study.arm(factors, **metrics, **by_eighth(factor, long))
     for position, scores in {
         "rope": (0.96, 0.01),
         "alibi": (0.98, 0.89),
@@ -144,3 +157,12 @@ def small_study(root: Path) -> SyntheticPositions:
         names = ("exact_match_x1", "exact_match_x1_1")
         study.arm({"position": position, "task": "copy"}, **dict(zip(names, scores, strict=True)))
     return study
+
+
+def judged(
+    study: SyntheticPositions, claims: list[dict[str, Any]] | None = None
+) -> dict[str, Judgement]:
+    """The judged claims by id: the study's own, or those given."""
+    plan = study.plan | ({"claims": claims} if claims else {})
+    results = judge(plan, plan_frame(plan, study.root))
+    return {result.claim["id"]: result for result in results}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from analysis.cells import measure, planned, rows_of
 from analysis.figures.encoding_maps import DECK, encoding_values, heads, rotation_angles
-from analysis.figures.positions import FIGURES, extension, lengths
+from analysis.figures.positions import FIGURES, by_position, extension, lengths
 from analysis.frame import plan_frame
-from tests.analysis.position_runs import EXTENDED, LOSSES
+from tests.analysis.position_runs import EXTENDED, LOSSES, SLOPE
 
 
 def test_lines_go_through_the_means_at_the_lengths_that_were_evaluated(positions):
@@ -19,6 +21,24 @@ def test_lines_go_through_the_means_at_the_lengths_that_were_evaluated(positions
     assert list(drawn["t5"].get_xdata()) == [1, 2, 4, 8]
     assert list(drawn["t5"].get_ydata()) == pytest.approx(LOSSES["t5"])
     assert last.get_title(loc="left") == "Last eighth of the window"
+
+
+def test_loss_by_position_has_a_point_and_a_band_in_each_eighth_of_the_longest_window(positions):
+    frame = plan_frame(positions.plan, positions.root)
+    encodings, methods = by_position(positions.plan, frame).axes
+    drawn = {line.get_label(): line for line in encodings.lines if line.get_marker() == "o"}
+    assert list(drawn) == list(LOSSES)
+    assert list(drawn["t5"].get_xdata()) == [k + 0.5 for k in range(8)]
+    assert list(drawn["t5"].get_ydata()) == pytest.approx([LOSSES["t5"][-1] + s for s in SLOPE])
+    values = measure(rows_of(frame, planned(positions.plan, {"position": "t5"})), "eighth_1_x8")
+    ends = stats.t.interval(0.95, 2, values.values.mean(), stats.sem(values.values))
+    band = encodings.collections[list(LOSSES).index("t5")].get_paths()[0].vertices
+    assert sorted(set(band[band[:, 0] == 0.5][:, 1])) == pytest.approx(ends)
+    extended = {line.get_label(): line for line in methods.lines if line.get_marker() == "o"}
+    assert list(extended) == [method for method, factor in EXTENDED if factor == 8]
+    assert list(extended["yarn"].get_ydata()) == pytest.approx(
+        [EXTENDED["yarn", 8][0] + slope for slope in SLOPE]
+    )
 
 
 def test_extension_shows_both_what_is_gained_and_what_it_costs(positions):
@@ -49,7 +69,7 @@ def test_the_maps_show_the_slides_encoding_with_both_exponents():
 
 def test_every_figure_is_declared_and_a_heads_map_is_as_wide_as_the_head():
     assert set(FIGURES) == {
-        *("lengths", "extension"),
+        *("lengths", "by_position", "extension"),
         *("encoding_values", "rotation_angles", "heads", "spectra"),
     }
     widths = [panel.images[0].get_extent()[1] for panel in heads().axes[:4]]

@@ -13,16 +13,18 @@ import yaml
 from scipy import stats
 
 from analysis.cells import measure, planned, rows_of
-from analysis.claims import load_claims, read_claims
+from analysis.claims import load_claims
 from analysis.declaration import TABLES as FOLDER
 from analysis.frame import plan_frame
 from analysis.judgement import judge
+from analysis.plans import PROFILES
 from analysis.published import load_published
 from analysis.render import markdown, to_csv
 from analysis.report.data import study_data
-from analysis.table import build_table
+from analysis.table import build_table, build_without_plan
 from experiments.errors import UserError
-from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE
+from sweeps.declaration import load
+from tests.analysis.position_runs import EXTENDED, LOSSES, NOISE, judged
 
 ROOT = Path(__file__).resolve().parents[2]
 ENCODINGS, METHODS = (
@@ -110,27 +112,21 @@ def test_a_pattern_means_the_arm_without_further_factors_where_there_is_one(posi
 # ---- claims -------------------------------------------------------------------------------------
 
 
-def judged(study, claims=None):
-    plan = study.plan | ({"claims": claims} if claims else {})
-    results = judge(plan, plan_frame(plan, study.root))
-    return {result.claim["id"]: result for result in results}
-
-
 def test_claims_that_small_models_bear_out_agree_and_others_do_not(positions):
     verdicts = {name: result.verdict for name, result in judged(positions).items()}
     assert verdicts["alibi_beats_rope_at_8n"] == "agrees"
     assert verdicts["t5_beats_rope_at_2n"] == "not resolved"  # 1.73 against 1.69
     assert verdicts["half_the_pairs_suffice"] == "not resolved"  # three seeds are few
     assert verdicts["fast_pairs_carry_position"] == "agrees"
-    assert verdicts["ntk_beats_linear_zero_shot_at_4n"] == "agrees"
-    assert verdicts["linear_beats_none_zero_shot_at_4n"] == "disagrees"
-    assert verdicts["the_cost_grows_with_the_factor"] == "agrees"
-    assert verdicts["yarn_beats_linear_zero_shot_at_4n"] == "not comparable"
+    assert verdicts["ntk_beats_linear_zero_shot_at_4n_of_learned_models"] == "agrees"
+    assert verdicts["linear_beats_none_zero_shot_at_4n_of_learned_models"] == "disagrees"
+    assert verdicts["the_cost_grows_with_the_factor_of_learned_models"] == "agrees"
+    assert verdicts["yarn_beats_linear_zero_shot_at_4n_of_learned_models"] == "not comparable"
 
 
 def test_extended_contexts_are_compared_within_pairs_of_the_same_trained_model(positions):
     frame = plan_frame(positions.plan, positions.root)
-    result = judged(positions)["ntk_beats_linear_zero_shot_at_2n"]
+    result = judged(positions)["ntk_beats_linear_zero_shot_at_2n_of_learned_models"]
     linear, ntk = (
         measure(rows_of(frame, planned(positions.plan, term["cell"])), "loss_x2").values
         for term in result.claim["contrast"]
@@ -145,66 +141,6 @@ def test_a_claimed_absence_of_a_cost_agrees_where_the_interval_lies_inside_delta
     assert judged(positions, [claim])["half_the_pairs_suffice"].verdict == "not resolved"
     wide = judged(positions, [claim | {"delta": 0.1}])["half_the_pairs_suffice"]
     assert wide.verdict == "agrees"
-
-
-def test_arms_that_did_not_learn_the_task_are_not_compared_beyond_it(positions):
-    claim = CLAIMS["alibi_copies_longer_than_rope"]
-    assert judged(positions, [claim])[claim["id"]].verdict == "agrees"
-    unlearned = {"weight": -1, "cell": {"position": "none", "task": "copy"}}
-    stopped = judged(positions, [claim | {"contrast": [claim["contrast"][0], unlearned]}])
-    result = stopped[claim["id"]]
-    assert (result.verdict, result.interval) == ("not resolved", None)
-    assert result.reason == (
-        "position none, task copy: exact_match_x1 is 0.3, to be compared it must be at least 0.9"
-    )
-
-
-def test_a_gate_of_any_stops_only_arms_that_are_all_below_it(positions):
-    claim = CLAIMS["alibi_copies_longer_than_rope"]
-    cells = {"alibi": 1, "none": -1}
-    contrast = [
-        {"weight": weight, "cell": {"position": name, "task": "copy"}}
-        for name, weight in cells.items()
-    ]
-    floor = {"metric": "exact_match_x1", "at_least": 0.9, "of": "any"}
-    passed = judged(positions, [claim | {"contrast": contrast, "gate": floor}])[claim["id"]]
-    assert passed.interval is not None
-    impossible = judged(
-        positions, [claim | {"contrast": contrast, "gate": floor | {"at_least": 1.1}}]
-    )
-    result = impossible[claim["id"]]
-    assert (result.verdict, result.interval) == ("not resolved", None)
-    assert result.reason.endswith("and one must be at least 1.1 for a comparison to say anything")
-
-
-def test_a_loss_passes_its_gate_from_below_and_an_unknown_score_passes_none(positions):
-    claim = CLAIMS["alibi_beats_rope_at_8n"]
-    strict = claim | {"gate": {"metric": "loss_x1", "at_most": 1.6}}
-    assert judged(positions, [strict])[claim["id"]].reason.startswith("position alibi: loss_x1 is")
-    unknown = claim | {"gate": {"metric": "los_x1", "at_most": 9.0}}
-    assert "los_x1 is nan" in judged(positions, [unknown])[claim["id"]].reason
-
-
-@pytest.mark.parametrize(
-    "gate",
-    [
-        {"metric": "loss_x1"},
-        {"metric": "a", "at_least": 1, "at_most": 2},
-        {"at_most": 1},
-        {"metric": "a", "at_least": 1, "of": "most"},
-    ],
-)
-def test_a_gate_has_one_bound_of_every_arm_or_of_any(tmp_path, gate):
-    claim = {
-        key: value
-        for key, value in CLAIMS["alibi_beats_rope_at_2n"].items()
-        if key not in ("planning_sd", "label", "unit")
-    }
-    path = tmp_path / "broken.yaml"
-    declared = {"planning_sd": {"loss_x2": 0.1}, "claims": [claim | {"gate": gate}]}
-    path.write_text(yaml.safe_dump(declared), encoding="utf-8")
-    with pytest.raises(UserError, match="gate"):
-        read_claims(path)
 
 
 def test_a_diverged_run_is_right_about_nothing_at_any_length(positions):
@@ -275,6 +211,27 @@ def test_a_claim_has_a_source_and_cells_that_an_experiment_names(claim):
         assert len(claim["not_comparable"]) > 20
 
 
+OVERRIDES = {
+    **{"position": "position", "task": "data.task", "base": "position.base"},
+    **{"rotated": "position.rotated", "rotated_end": "position.rotated_end"},
+    **{"method": "extension", "factor": "data.evaluate_to", "steps": "trainer.max_steps"},
+}
+
+
+def test_a_profile_has_the_arms_that_a_claim_compares():
+    arms = [
+        dict(override.split("=", 1) for override in arm)
+        for profile in PROFILES
+        for arm in load("positions", profile).arms
+    ]
+    # Without what is set as an encoding or a task wants it, such as sinusoids' scale.
+    arms = [{name: arm[key] for name, key in OVERRIDES.items() if key in arm} for arm in arms]
+    cells = [term["cell"] for claim in CLAIMS.values() for term in claim["contrast"]]
+    cells += [claim["gate"]["cell"] for claim in CLAIMS.values() if "cell" in claim["gate"]]
+    for cell in cells:
+        assert {factor: str(level) for factor, level in cell.items()} in arms
+
+
 def test_published_rows_are_found_by_the_names_of_our_encodings_and_methods():
     # Searched factors and dropped positions have no arm here.
     elsewhere = {"longrope", "drope"}
@@ -286,6 +243,22 @@ def test_published_rows_are_found_by_the_names_of_our_encodings_and_methods():
     }
     assert named - elsewhere <= ENCODINGS | METHODS
     assert {"rope", "alibi", "linear", "yarn"} <= named
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("within", ["None", "20.97", "13.10", "147.18"]),
+        ("interpolation", ["No extension (2k)", "7.20", ">1000", ">1000", ">1000", ">1000"]),
+        ("steps", ["Interpolated, 8k", "16.10", "7.12", "7.10", "7.02", "6.99", "6.95"]),
+        ("tuned", ["PI, s=2 (1B tokens)", "3.92", "3.51", "3.51", "3.34", "8.07"]),
+        ("copying", ["NoPE", "74", "70", "17", "0", "0"]),
+        ("reversing", ["NoPE", "98", "54", "0"]),
+    ],
+)
+def test_a_published_table_begins_as_printed(name, row):
+    built = build_without_plan(f"positions_published_{name}")
+    assert [cell.text for cell in built.rows[0]] == row
 
 
 def test_the_sweep_has_a_table_of_every_kind_and_each_exists():

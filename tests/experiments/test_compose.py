@@ -54,6 +54,7 @@ def test_a_mistake_is_answered_in_one_sentence(override: str, said: str) -> None
     ("overrides", "said"),
     [
         (["attention_mask=bidirectional"], "type attention_mask=causal"),
+        (["data.evaluate_to=1.1"], "data.evaluate_to=1.1 is not known: expected one of 1, 2, 4, 8"),
         (["position=t5", "position.max_distance=8"], "so expected more than 16"),
         (["model.hidden_size=6", "model.num_heads=2"], "a head has 3: type model.hidden_size="),
         (
@@ -66,7 +67,7 @@ def test_a_mistake_is_answered_in_one_sentence(override: str, said: str) -> None
         ),
     ],
 )
-def test_settings_of_positions_that_do_not_go_together_exit_2_before_anything_heavy(
+def test_settings_that_positions_do_not_take_exit_2_before_anything_heavy(
     overrides: list[str], said: str, tmp_path: Path
 ) -> None:
     done = start("experiment=positions", *overrides, f"paths.runs={tmp_path}")

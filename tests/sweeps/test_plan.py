@@ -77,6 +77,23 @@ def test_what_is_told_of_a_plans_claims_is_true_of_them(tmp_path) -> None:
     assert told(a, b) == ["claim a was changed after the first plan", added]
     moved = "claim b was changed after the data (delta); judged as the plan froze it"
     assert told(a, {**b, "delta": 9.0})[1:] == [added, moved]
+    both = "claims b, c were added after the first plan"
+    assert told(a, b, {"id": "c", "delta": 1.0})[1:] == [both]
+
+
+def test_a_claim_that_is_taken_out_stays_in_the_plan_as_withdrawn(tmp_path) -> None:
+    path = tmp_path / "plan.json"
+    a, b = {"id": "a", "delta": 0.05}, {"id": "b", "delta": 0.1}
+    renamed = {**a, "id": "a_with_a_gate"}
+    freeze(make_plan(declare(), common=[], claims=[a, b]), path)
+    for _ in range(2):
+        plan = freeze(make_plan(declare(), common=[], claims=[renamed, b]), path)
+        assert plan["claims"] == [{**renamed, "changed_after_plan": "added"}, b]
+        assert plan["withdrawn"] == [a]
+    # Taken in again, it is judged as the first plan froze it.
+    plan = freeze(make_plan(declare(), common=[], claims=[{**a, "delta": 1.0}, b]), path)
+    assert plan["claims"] == [{**a, "changed_after_plan": "changed"}, b]
+    assert [claim["id"] for claim in plan["withdrawn"]] == ["a_with_a_gate"]
 
 
 def test_a_published_plan_that_marks_a_claim_with_true_is_read() -> None:
