@@ -8,8 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from analysis.tuning import choose
 from experiments.compose import compose
 from experiments.identity import identity, run_id
 from experiments.lineage import parent_configs
@@ -37,7 +39,10 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @functools.cache
 def planned(sweep: str, profile: str, data_dir: Path) -> Plan:
-    return make_plan(load(sweep, profile, seeds=2), common=[f"paths.data={data_dir}"], claims=[])
+    """As tables read it: at one of the rates that are tried."""
+    declared = load(sweep, profile, seeds=2)
+    plan = make_plan(declared, common=[f"paths.data={data_dir}"], claims=[])
+    return choose(plan, pd.DataFrame({"run_id": []}))[0]
 
 
 def cells(plan: Plan) -> list[dict[str, Any]]:
