@@ -19,6 +19,7 @@ PROJECT ?=
 ENTITY  ?=
 RUN     ?=
 SOURCE  ?=
+TUNE_BY ?=
 ARGS    ?=
 
 # The environment is rebuilt when, and only when, one of these changes.
@@ -62,7 +63,8 @@ retry: $(STAMP)  ## train again what failed (STATUS=diverged: what diverged)
 tables: $(STAMP)  ## tables, figures and notebooks of every sweep again, from runs/ or results/
 	@$(PY) -m analysis tables $(if $(filter-out file,$(origin SWEEP)),--sweep $(SWEEP)) \
 		$(if $(filter-out file,$(origin PROFILE)),--profile $(PROFILE)) \
-		$(if $(SOURCE),--source $(SOURCE)) --runs $(RUNS) --reports $(REPORTS) $(ARGS)
+		$(if $(SOURCE),--source $(SOURCE)) $(if $(TUNE_BY),--tune-by $(TUNE_BY)) \
+		--runs $(RUNS) --reports $(REPORTS) $(ARGS)
 
 report: $(STAMP)  ## write one page on all studies: reports/index.html
 	@$(PY) -m analysis report --runs $(RUNS) --reports $(REPORTS)

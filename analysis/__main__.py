@@ -1,5 +1,6 @@
 """python -m analysis tables [--sweep symmetry] [--profile quick] [--source wandb]
 python -m analysis tables --plan runs/plans/symmetry-quick.json
+python -m analysis tables --sweep bert --profile cpu --tune-by score
 python -m analysis dashboard [--sweep symmetry] [--entity us]
 python -m analysis report [--runs runs] [--results results] [--reports reports]
 python -m analysis encodings [--reports reports]
@@ -63,6 +64,12 @@ def _tables_options(command: argparse.ArgumentParser) -> None:
     add("--results", default="results", help="published runs, for plans that --runs lacks")
     add("--reports", default="reports", help="where to write (default: reports)")
     add("--source", help="runs, wandb-offline or wandb (default: runs; of notebooks, theirs)")
+    add(
+        "--tune-by",
+        metavar="METRIC",
+        help="choose what the plan tunes by this metric instead, as in score: tables alone, under "
+        "names and titles that say so",
+    )
     add("--no-figures", action="store_true", help="no figures")
     add("--no-notebooks", action="store_true", help="no notebooks")
 
@@ -102,9 +109,10 @@ def tables(options: argparse.Namespace) -> int:
     return regenerate(
         plans,
         options.reports,
-        figures=not options.no_figures,
-        notebooks=not options.no_notebooks,
+        figures=not (options.no_figures or options.tune_by),
+        notebooks=not (options.no_notebooks or options.tune_by),
         source=options.source,
+        tune_by=options.tune_by,
     )
 
 

@@ -106,7 +106,7 @@ def factor(arm: Arm, *, factor: str) -> Cell:
 
 
 def tuned(arm: Arm) -> Cell:
-    """The level chosen for the arm and the mean validation score of each that was tried."""
+    """The level chosen for the arm, and by which mean score of each that was tried."""
     texts = list(arm.runs["tuned"].unique()) if "tuned" in arm.runs else []
     text = str(texts[0]) if len(texts) else ""
     return Cell(text, {"": text})

@@ -15,8 +15,9 @@ A column names a kind of its rows and that kind's options; beside them `key` is 
 CSV, `wrap` the share of a LaTeX line of a long text, `file_only` keeps it out of the terminal,
 `best` prints its largest or smallest value bold, with `best_within: [task]` that of the rows which
 agree in the columns of these keys, `optional` leaves it out where no run has its metric or the plan
-no arm at its `where` (or, of published values, none of the plan's arms was published), and `panel`
-puts it into a part of the table of that title (columns without one stand in every part).
+no arm at its `where` (or, of published values, none of the plan's arms was published; of chosen
+levels, nothing is tuned), and `panel` puts it into a part of the table of that title (columns
+without one stand in every part).
 Adding a table is adding such a file.
 """
 

@@ -35,21 +35,26 @@ def write_tables(
     *,
     source: str = "runs",
     figures: bool = True,
+    tune_by: str | None = None,
 ) -> Outcome:
     """Writes reports/tables/<table>.{md,tex,html,csv} and reports/figures/*.{png,svg}.
 
-    Runs are read from `runs_root`, and with source "wandb" from the plan's W&B project.
+    Runs are read from `runs_root`, and with source "wandb" from the plan's W&B project. tune_by: a
+    metric by which the plan's levels are chosen instead of as it declares (tuning.tuned_by).
     """
     from .exact_facts import violations
     from .figures import write_figures
     from .frame import load_plan, plan_frame
     from .render import FORMATS
     from .table import build_table
-    from .tuning import with_choices
+    from .tuning import tuned_by, with_choices
 
     plan = load_plan(plan_path)
     root = _root(plan, runs_root, source)
-    plan, frame = with_choices(plan, plan_frame(plan, root, source=source))
+    frame = plan_frame(plan, root, source=source)
+    if tune_by:
+        plan = tuned_by(plan, frame, tune_by)
+    plan, frame = with_choices(plan, frame)
     tables = [build_table(name, plan, frame) for name in plan["tables"]]
     files = []
     folder = Path(reports_dir) / "tables"

@@ -28,17 +28,23 @@ def regenerate(
     figures: bool = True,
     notebooks: bool = True,
     source: str | None = None,
+    tune_by: str | None = None,
 ) -> int:
     """Exit code 1 where an exact fact is violated or a notebook failed, else 0.
 
     source: of tables and notebooks. By default tables read the run folders, and notebooks W&B
-    where the plan's runs are tracked.
+    where the plan's runs are tracked. tune_by: as in `write_tables`.
     """
     console = Console(stderr=True)
     exit_code = 0
     for plan in plans:
         outcome = write_tables(
-            plan.path, plan.root, reports, source=source or "runs", figures=figures
+            plan.path,
+            plan.root,
+            reports,
+            source=source or "runs",
+            figures=figures,
+            tune_by=tune_by,
         )
         print_outcome(outcome)
         exit_code = max(exit_code, outcome.exit_code)

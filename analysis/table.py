@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import arm_rows, claim_rows, exact_facts, variants
+from . import arm_rows, claim_rows, exact_facts, tuning, variants
 from .columns import Cell
 from .comparison import interval_name
 from .declaration import KINDS, Column, Declaration, load_table
@@ -64,7 +64,11 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
     declared = load_table(name)
     if declared.rows in WITHOUT_PLAN:
         return WITHOUT_PLAN[declared.rows](name, declared)
-    words = {"level": f"{100 * (1 - ALPHA):g} %", "interval": interval_name(plan)}
+    words = {
+        "level": f"{100 * (1 - ALPHA):g} %",
+        "interval": interval_name(plan),
+        "one_rate": tuning.one_rate(plan),
+    }
     notes = [note.format(**words) for note in declared.notes]
     columns = [c for c in declared.columns if not c.optional or _is_told(c, declared, plan, frame)]
     declared = replace(declared, columns=columns)
@@ -80,8 +84,9 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
         rows = _cells(declared, judge(plan, frame))
         against_itself = _cells(declared, claim_rows.against_itself(plan, frame))
         notes += claim_rows.notes(plan)
+    notes += tuning.notes(plan)
     return Table(
-        name=name,
+        name=tuning.table_name(name, plan),
         title=f"{declared.title}: {plan['title']}" if plan.get("title") else declared.title,
         columns=columns,
         rows=_with_best(columns, rows) + against_itself,
@@ -94,12 +99,15 @@ def build_table(name: str, plan: Mapping[str, Any], frame: pd.DataFrame) -> Tabl
 def _is_told(
     column: Column, declared: Declaration, plan: Mapping[str, Any], frame: pd.DataFrame
 ) -> bool:
-    """Whether some run has the column's metric and some arm of the plan is at its place; of
-    published values, whether some arm of the plan was published."""
+    """Whether some run has the column's metric (of a chosen level: whether the plan tunes) and some
+    arm of the plan is at its place; of published values, whether some arm of the plan was
+    published."""
     if "table" not in column.options:
         where = column.options.get("where", {}).items()
         cells = (run["factors"] for run in plan["runs"] if run["role"] == "cell")
         has_arm = any(where <= levels.items() for levels in cells)
+        if column.kind == "tuned":
+            return has_arm and bool(plan.get("tune"))
         return has_arm and column.options["metric"] in frame
     rows = published_table(column.options["table"]).rows.values()
     arms = {arm for row in rows for arm in row.variants}

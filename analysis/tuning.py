@@ -1,9 +1,14 @@
 """Choosing among tuned levels: a learning-rate grid is ordinary planned runs, and this the choice.
 
 A plan with `tune: {factor: lr, by: validation_exact_match}` holds some arms at several levels of
-that factor. Of each such arm the level with the best mean validation score stays; the factor is
-then no part of the arm's name any more. The test set takes no part in it. Runs that know no such
-factor (the parents that fine-tuning starts from) stay as they are.
+that factor. Of each such arm the level with the best mean of that metric stays; the factor is then
+no part of the arm's name any more. Runs that know no such factor (the parents that fine-tuning
+starts from) stay as they are.
+
+A metric called `validation_...` is measured on a split of the training set, and the test set takes
+no part in the choice. By any other, such as the score that is reported, the choice is made on the
+test set (of an official task its dev set, where BERT's paper chose) and favours the luckiest runs.
+`tuned_by` puts such a choice in the place of the declared one, and `notes` says which was made.
 """
 
 from __future__ import annotations
@@ -11,10 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from experiments.errors import UserError, did_you_mean
+
 from .cells import baseline, column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ON_VALIDATION = "validation_"  # how the name of a metric of the training set's split begins
 
 
 class Choice(NamedTuple):
@@ -75,6 +84,54 @@ def with_choices(
     plan, frame, chosen = choose(plan, frame)
     told = [str(chosen[run_id]) if run_id in chosen else "" for run_id in frame["run_id"]]
     return plan, frame.assign(tuned=told)
+
+
+def tuned_by(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """The plan with its levels to be chosen by another metric than it declares; its title says so.
+
+    UserError where the plan tunes nothing, or none of its finished runs has the metric.
+    """
+    name = f"{plan['sweep']}-{plan['profile']}"
+    if not plan.get("tune"):
+        raise UserError(
+            f"plan {name} tunes nothing that could be chosen by {metric}: name the sweep and the "
+            "profile of one that does"
+        )
+    names = (str(key) for key in frame)
+    known = [key.removeprefix("metrics.") for key in names if key.startswith("metrics.")]
+    if known and metric not in known:
+        raise UserError(
+            f"no run of plan {name} has the metric '{metric}' to choose by."
+            f"{did_you_mean(metric, known)}"
+        )
+    tune = plan["tune"]
+    title = f"{plan['title']}; {tune['factor']} chosen by {metric} and not by {tune['by']}"
+    return {**plan, "title": title, "tune": {**tune, "by": metric, "instead_of": tune["by"]}}
+
+
+def table_name(name: str, plan: Mapping[str, Any]) -> str:
+    """Tables of another choice than the declared one have names of their own."""
+    tune = plan.get("tune") or {}
+    return f"{name}_by_{tune['by']}" if "instead_of" in tune else name
+
+
+def notes(plan: Mapping[str, Any]) -> list[str]:
+    """What a table says of the choice that was made; [] in a plan that tunes nothing."""
+    if not plan.get("tune"):
+        return []
+    factor, metric = plan["tune"]["factor"], plan["tune"]["by"]
+    where = "validation examples, held out of the training set; the test set took no part"
+    if not metric.startswith(ON_VALIDATION):
+        where = (
+            "the very set whose scores are reported (of an official task its dev set), so that "
+            "these are optimistic"
+        )
+    return [f"Of each arm the {factor} with the best mean {metric} was chosen: on {where}."]
+
+
+def one_rate(plan: Mapping[str, Any]) -> str:
+    """What arms that are meant to differ in something else have in common."""
+    return "one learning rate of pre-training" if plan.get("tune") else "one learning rate"
 
 
 def _is_tuned(run: Mapping[str, Any], factor: str) -> bool:

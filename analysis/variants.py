@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,6 +189,12 @@ def _count_degenerate(runs: pd.DataFrame) -> tuple[int, int]:
     return int((told == 1).sum()), int((~np.isnan(told)).sum())
 
 
+def tuned(row: Variant, *, where: Mapping[str, Any]) -> Cell:
+    """The level that was chosen for the arm, of those tried; on A/A for the further seeds."""
+    arm = row.arm(where)
+    return columns.tuned(arm if arm.further is None else replace(arm, runs=arm.further))
+
+
 def published(row: Variant, *, table: str, column: str, digits: int = 1) -> Cell:
     """The published value, and its change from the published baseline: '87.9 (−0.6)'."""
     if row.is_against_itself:
@@ -209,6 +215,6 @@ VARIANT_KINDS: dict[str, Callable[..., Cell]] = {
     kind.__name__: kind
     for kind in (
         *(variant, mean, perplexity, difference, between),
-        *(typical, degenerate, published),
+        *(typical, degenerate, tuned, published),
     )
 }

@@ -186,9 +186,11 @@ class SyntheticBert:
         first_seed: int = 0,
         degenerate: Sequence[float] | None = None,
         metric: str = "score",
+        validation: Sequence[float] | None = None,
         **factors: Any,
     ) -> None:
-        """One run per score, None unfinished; `parent` names the pre-training runs shared."""
+        """One run per score, None unfinished; `parent` names the pre-training runs shared;
+        `validation` are the validation scores."""
         degenerate = degenerate or [0.0] * len(scores)
         for i, (score, is_degenerate) in enumerate(zip(scores, degenerate, strict=True)):
             seed = first_seed + i
@@ -205,7 +207,8 @@ class SyntheticBert:
             }
             self.runs.append(run)
             if score is not None:
-                self.write(run, **{metric: score, "degenerate": is_degenerate})
+                further = {"validation_score": validation[i]} if validation else {}
+                self.write(run, **{metric: score, "degenerate": is_degenerate}, **further)
 
     def write(self, run: dict[str, Any], **metrics: float) -> None:
         folder = self.root / "bert" / run["run_id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from analysis.claims import load_claims
 from analysis.frame import plan_frame
 from analysis.render import to_csv
 from analysis.table import Table, build_table
+from analysis.tuning import with_choices
 from tests.analysis.conftest import SyntheticBert
 
 LOSSES = {"cell": [5.0, 5.1, 5.2], "aa": [5.0, 5.2, 5.3]}
@@ -87,6 +89,21 @@ def test_published_columns_are_left_out_where_no_size_of_the_plan_was_published(
     add(sizes, "l12_h768_a12")
     row = rows_of(built(sizes, "bert_size_table6"))["l12_h768_a12"]
     assert (row["published_mlm_ppl"], row["published_mrpc"]) == ("3.99", "86.7")
+
+
+def test_where_each_size_has_its_own_rate_of_fine_tuning_the_table_says_so(sizes):
+    assert any("one learning rate serves all of them" in note for note in notes_of(sizes))
+    for run in sizes.runs:
+        if run["stage"] == "finetune":
+            run["factors"]["lr"] = 5e-5
+    notes = notes_of(sizes, tune={"factor": "lr", "by": "validation_score"})
+    assert any("one learning rate of pre-training serves all of them" in note for note in notes)
+
+
+def notes_of(study: SyntheticBert, **more: Any) -> list[str]:
+    plan = {**study.plan, **more}
+    frame = plan_frame(plan, study.root)
+    return build_table("bert_size_table6", *with_choices(plan, frame)).notes
 
 
 def test_a_sweep_with_a_claims_file_of_its_own_is_not_compared_with_the_studys(sizes):

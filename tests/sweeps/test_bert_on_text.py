@@ -8,8 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from analysis.claims import load_claims
+from analysis.judgement import in_plan
+from analysis.tuning import choose
 from experiments.compose import compose
 from experiments.identity import identity, run_id
 from experiments.lineage import parent_configs
@@ -27,7 +31,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     line = json.dumps({"text": sentence(1)}) + "\n"
     (folder / "corpus/enwiki_subset.jsonl.bz2").write_text(line, encoding="utf-8")
     (folder / "vocab/bert-base-uncased-vocab.txt").write_text("[PAD]\n", encoding="utf-8")
-    write_glue(folder, "mnli", train=4400, dev=3100)
+    write_glue(folder, "mnli", train=13_000, dev=3100)
     write_glue(folder, "mrpc", train=400)  # of the experiment as it stands
     for part, count in (("train", 4600), ("testa", 5)):
         words = "".join(f"w{i} NN I-NP O\n\n" for i in range(count))
@@ -37,7 +41,10 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @functools.cache
 def planned(sweep: str, profile: str, data_dir: Path) -> Plan:
-    return make_plan(load(sweep, profile, seeds=2), common=[f"paths.data={data_dir}"], claims=[])
+    """As tables read it: at one of the rates that are tried."""
+    declared = load(sweep, profile, seeds=2)
+    plan = make_plan(declared, common=[f"paths.data={data_dir}"], claims=[])
+    return choose(plan, pd.DataFrame({"run_id": []}))[0]
 
 
 def cells(plan: Plan) -> list[dict[str, Any]]:
@@ -160,6 +167,16 @@ def test_held_out_loss_is_scored_on_what_the_pretraining_was_tested_on(
         assert run["config"]["module"] == parent["module"]
 
 
+def test_every_claim_on_figure_5_is_of_cells_that_one_profile_plans(data_dir: Path) -> None:
+    claims = load_claims("bert_steps")
+    judged = [
+        {claim["id"] for claim in in_plan({**plan, "claims": claims})[0]}
+        for plan in (planned("bert_steps", profile, data_dir) for profile in PROFILES)
+    ]
+    assert all(judged)
+    assert sorted(itertools.chain(*judged)) == sorted(claim["id"] for claim in claims)
+
+
 GPU_PRETRAININGS = 4  # cells of the profile: bert, no_nsp, ltr, rtl
 
 
@@ -185,6 +202,33 @@ def test_the_gpus_pretraining_cells_are_what_its_arms_start_from(data_dir: Path)
     }
     alone = {name: [name] for name in names}
     assert starts == {**alone, "ltr_bilstm": ["ltr"], "ltr_rtl": ["ltr", "rtl"]}
+
+
+def test_figure_5_on_the_gpu_shares_what_table_5_trains(data_dir: Path) -> None:
+    """Its whole pre-trainings, and MNLI fine-tuned from their last step."""
+    declared = load("bert_text", "gpu")
+    recipe = [f"experiment={declared.experiment}", *declared.overrides, f"paths.data={data_dir}"]
+    arms = [arm for arm in declared.arms if "data.task=mnli" in arm]
+    table_5 = {
+        run_id(compose([*recipe, *arm])) for arm in [*declared.arms[:GPU_PRETRAININGS], *arms]
+    }
+    runs = [run for run in planned("bert_steps", "gpu", data_dir)["runs"] if run["seed"] == 0]
+    last = max(run["factors"].get("step", 0) for run in runs)
+    whole = [run for run in runs if run["config"]["trainer"]["max_steps"] == last]
+    tuned = [
+        run for run in runs if run["factors"].items() >= {"task": "mnli", "step": last}.items()
+    ]
+    for shared in (whole, tuned):
+        assert [run["variant"] for run in shared] == ["bert", "ltr"]
+        assert {run["run_id"] for run in shared} <= table_5
+
+
+def test_figure_5_on_the_gpu_fits_25_minutes_at_the_prices_it_states(data_dir: Path) -> None:
+    declared = load("bert_steps", "gpu")
+    assert isinstance(declared.seconds_per_run, dict)
+    plan = planned("bert_steps", "gpu", data_dir)  # of two seeds
+    seconds = sum(declared.seconds_per_run[run["stage"]] for run in plan["runs"])
+    assert seconds * declared.seeds / 2 / 6 <= 25 * 60  # six side by side
 
 
 def test_the_gpu_profile_is_large_half_precision_and_compiled(data_dir: Path) -> None:
