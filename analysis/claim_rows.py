@@ -68,7 +68,9 @@ def _row(
         ),
         verdict="not judged",
         reason="",
-        p_exact=permutation(measured[0].values, measured[1].values),
+        p_exact=None
+        if any(m.lost for m in measured)
+        else permutation(measured[0].values, measured[1].values),
     )
 
 

@@ -264,7 +264,8 @@ def p_exact(judgement: Judgement) -> Cell:
     """The claim's unadjusted p without assuming a distribution; a dash where the design has none
     or could not reach the level."""
     p = judgement.p_exact
-    return Cell(number(p, digits=3), {"": math.nan if p is None else p})
+    text = "<0.001" if p is not None and p < 0.0005 else number(p, digits=3)
+    return Cell(text, {"": math.nan if p is None else p})
 
 
 def seeds(judgement: Judgement) -> Cell:

@@ -33,7 +33,7 @@ from .verdict import verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_SPREAD = "no cell has any spread"  # which needs no exact test
+NO_SPREAD = "no cell has any spread"  # and so no interval; an exact test needs none
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def judge(plan: Mapping[str, Any], frame: pd.DataFrame, *, alpha: float = ALPHA)
         for claim, cells, paired in zip(claims, measured, pairs, strict=True)
     ]
     reasons = [
-        _undefined(claim, cells, contrast) or _stopped_at_gate(plan, claim, frame, cell_ids)
+        _why_not(plan, claim, cells, contrast, frame, cell_ids)
         for claim, cells, contrast, cell_ids in zip(claims, measured, contrasts, ids, strict=True)
     ]
     tested = [i for i, claim in enumerate(claims) if "not_comparable" not in claim]
@@ -162,6 +162,22 @@ def _within_units(claim: Mapping[str, Any], cells: Sequence[Measured]) -> np.nda
     """The claim's contrast unit by unit, of units that every cell has."""
     rows = [[float(np.mean(group)) for group in groups] for groups in matched(cells)]
     return np.asarray([term["weight"] for term in claim["contrast"]]) @ np.asarray(rows)
+
+
+def _why_not(
+    plan: Mapping[str, Any],
+    claim: Mapping[str, Any],
+    cells: Sequence[Measured],
+    contrast: Contrast,
+    frame: pd.DataFrame,
+    ids: Sequence[set[str]],
+) -> str:
+    """Why the claim has no interval, or ''. Arms that stop at the gate are not compared at all, so
+    that is said even of such as have no spread."""
+    undefined = _undefined(claim, cells, contrast)
+    if undefined not in ("", NO_SPREAD):
+        return undefined
+    return _stopped_at_gate(plan, claim, frame, ids) or undefined
 
 
 def _undefined(claim: Mapping[str, Any], cells: Sequence[Measured], contrast: Contrast) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.errors import UserError, did_you_mean
 
-from .cells import baseline, column
+from .cells import baseline, column, counts_right_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,8 @@ def with_choices(
 def tuned_by(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> dict[str, Any]:
     """The plan with its levels to be chosen by another metric than it declares; its title says so.
 
-    UserError where the plan tunes nothing, or none of its finished runs has the metric.
+    UserError where the plan tunes nothing, where none of its finished runs has the metric, and for
+    a metric that does not count right answers: of those the largest is not the best.
     """
     name = f"{plan['sweep']}-{plan['profile']}"
     if not plan.get("tune"):
@@ -104,7 +105,14 @@ def tuned_by(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> dict[
             f"no run of plan {name} has the metric '{metric}' to choose by."
             f"{did_you_mean(metric, known)}"
         )
+    if not counts_right_answers(metric):
+        raise UserError(
+            f"the largest mean is chosen, and the largest {metric} is not the best: expected a "
+            "metric that counts right answers, such as score, accuracy or exact_match"
+        )
     tune = plan["tune"]
+    if metric == tune["by"]:
+        return dict(plan)
     title = f"{plan['title']}; {tune['factor']} chosen by {metric} and not by {tune['by']}"
     return {**plan, "title": title, "tune": {**tune, "by": metric, "instead_of": tune["by"]}}
 
@@ -112,7 +120,7 @@ def tuned_by(plan: Mapping[str, Any], frame: pd.DataFrame, metric: str) -> dict[
 def table_name(name: str, plan: Mapping[str, Any]) -> str:
     """Tables of another choice than the declared one have names of their own."""
     tune = plan.get("tune") or {}
-    return f"{name}_by_{tune['by']}" if "instead_of" in tune else name
+    return f"{name}_by_{tune['by'].replace('/', '_')}" if "instead_of" in tune else name
 
 
 def notes(plan: Mapping[str, Any]) -> list[str]:

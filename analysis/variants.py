@@ -18,7 +18,7 @@ from experiments.errors import UserError
 from . import cells, columns
 from .cells import column, measure
 from .columns import BLANK, Arm, Cell, number, with_interval
-from .comparison import compare
+from .comparison import compare, pairs
 from .published import published_table
 from .statistics import Interval
 
@@ -123,8 +123,8 @@ def perplexity(row: Variant, *, metric: str, where: Mapping[str, Any], digits: i
 def difference(row: Variant, *, metric: str, where: Mapping[str, Any], digits: int = 3) -> Cell:
     """The variant's mean less the baseline's, with its 95 % interval; on A/A as `mean`.
 
-    By Welch, or within pairs where both started from the same pre-trained models. '(2/3 − 3/3)'
-    follows where a seed of either has no value: the others alone may flatter an arm.
+    By Welch, or within pairs where both started from the same pre-trained models. '(2/3 − 3/3)', or
+    '(2/3 pairs)', follows where a seed of either has no value: the others alone may flatter an arm.
     """
     if row.is_against_itself:
         return columns.mean(row.arm(where), metric=metric, digits=digits)
@@ -160,6 +160,8 @@ def _difference(row: Variant, ids: list[set[str]], metric: str, *, digits: int) 
     if all(n in (0, num_planned) for n, num_planned in counts):
         return cell
     told = f" {columns.MINUS} ".join(f"{n}/{num_planned}" for n, num_planned in counts)
+    if paired:
+        told = f"{len(pairs(measured)[0])}/{counts[0][1]} pairs"
     return Cell(f"{cell.text} ({told})", cell.values)
 
 

@@ -139,7 +139,7 @@ def main(arguments: list[str]) -> int:
         folder = find(options.runs, options.run)
         step = chosen_step(folder, options.step)
         kind = export(folder, options.to, step=step)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{options.to}: {folder.path.name} at step {step}; {kind}.from_pretrained loads it")

@@ -13,7 +13,7 @@ import platform
 # mallopt(3). glibc takes no larger threshold for mapped blocks than half of one of its heaps.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_ON_THE_HEAP = 32 * 2**20  # bytes
-NEVER_TRIM = 2**31 - 1
+MOST_KEPT = 2**31 - 1  # bytes free at the heap's end: the most that an int holds
 
 
 def keep_freed_memory() -> bool:
@@ -21,9 +21,8 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     library = ctypes.CDLL(None)
-    # Either setting alone makes glibc stop adapting the other, which is worse than neither.
-    told = [
-        library.mallopt(M_MMAP_THRESHOLD, LARGEST_ON_THE_HEAP),
-        library.mallopt(M_TRIM_THRESHOLD, NEVER_TRIM),
-    ]
-    return all(told)
+    # Either setting alone makes glibc stop adapting the other, and the second alone is the worse.
+    return bool(
+        library.mallopt(M_MMAP_THRESHOLD, LARGEST_ON_THE_HEAP)
+        and library.mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+    )

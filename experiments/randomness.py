@@ -1,7 +1,8 @@
 """Every random draw of a run is a function of (seed, stream, step), and of nothing else.
 
-Streams: `init/<parameter name>`, `data`, `mask`, `dropout`, `probe`. So a resumed run needs no
-generator state, worker counts cannot matter, and arms share every draw that they have in common.
+Streams: `init/<parameter name>`, `data`, `mask`, `positions`, `dropout`, `probe`. So a resumed run
+needs no generator state, worker counts cannot matter, and arms share every draw that they have in
+common.
 """
 
 from __future__ import annotations

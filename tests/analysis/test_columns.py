@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from analysis.columns import Cell, of_planned
+from analysis.columns import Cell, of_planned, p_exact
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,10 @@ def test_a_count_follows_where_seeds_are_missing(statuses, planned, n, told) -> 
     arm = SimpleNamespace(runs=pd.DataFrame({"status": statuses}), num_planned=planned)
     cell = of_planned(Cell("x", {}), arm, n)
     assert (cell.text, cell.values["n"]) == (told, n)
+
+
+@pytest.mark.parametrize(
+    ("p", "told"), [(None, "–"), (1.0, "1.000"), (2 / 3432, "0.001"), (2 / 12870, "<0.001")]
+)
+def test_an_exact_p_is_never_said_to_be_0(p, told) -> None:
+    assert p_exact(SimpleNamespace(p_exact=p)).text == told

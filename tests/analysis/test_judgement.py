@@ -145,6 +145,16 @@ def test_seeds_without_any_spread_have_no_interval_but_an_exact_p(study):
     assert result.p_exact == pytest.approx(2 / 252)
 
 
+def test_arms_stopped_at_their_gate_have_no_exact_p_even_without_any_spread(study):
+    study.arm(exact=[0.5] * 5)
+    study.arm("bidirectional", exact=[0.25] * 5, steps=[None] * 5)
+    plan = study.plan
+    plan["claims"][1]["gate"] = {"metric": "exact_match", "at_least": 0.9}
+    result = judged(study, plan)["mask_is_needed"]
+    assert result.reason.endswith("to be compared it must be at least 0.9")
+    assert result.p_exact is None
+
+
 def test_an_interaction_of_unpaired_cells_has_no_exact_p(full_study):
     results = judged(full_study)
     assert results["residuals_carry_position"].p_exact is None

@@ -107,6 +107,14 @@ def test_another_choice_wants_a_plan_that_tunes_and_a_metric_that_its_runs_have(
     assert notes(make(scores, tune=False)[0]) == []
     with pytest.raises(UserError, match="plan made-up tunes nothing"):
         tuned_by(*make(scores, tune=False), "exact_match")
+    frame["metrics.validation_loss"] = 1.0
+    with pytest.raises(UserError, match="largest validation_loss is not the best"):
+        tuned_by(plan, frame, "validation_loss")
+
+
+def test_the_declared_choice_named_again_is_no_other_choice() -> None:
+    plan, frame = make({("all", 0.001): [0.5], ("all", 0.002): [0.9]})
+    assert tuned_by(plan, frame, "validation_exact_match") == plan
 
 
 # (scores, validation scores) of a rate. On validation the smaller is better, on what is reported

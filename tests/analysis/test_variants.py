@@ -112,6 +112,18 @@ def test_a_difference_tells_the_seeds_that_either_side_lacks(bert):
     assert texts()["LTR & No NSP"].endswith("] (4/5 \N{MINUS SIGN} 5/5)")
 
 
+def test_a_paired_difference_tells_how_many_pairs_it_rests_on(bert):
+    bert.cell("bert_feature_based", "spans", [0.7, 0.75, 0.74, 0.8, 0.71], parent="bert")
+    for variant, seed in (("bert_feature_based", 0), ("bert", 1)):
+        factors = {"variant": variant, "task": "spans"}
+        of_arm = [r for r in bert.runs if r["factors"] == factors and r["role"] == "cell"]
+        (bert.root / "bert" / of_arm[seed]["run_id"] / "DONE").unlink()
+    table = table5(bert)
+    place = [column.key for column in table.columns].index("spans_difference")
+    texts = {row[0].values[""]: row[place].text for row in table.rows}
+    assert texts["bert_feature_based"].endswith("] (3/5 pairs)")
+
+
 def test_the_best_of_a_column_is_bold_and_against_itself_cannot_be(bert):
     table = table5(bert)
     spans = [row[5] for row in table.rows]

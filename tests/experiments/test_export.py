@@ -212,6 +212,8 @@ def test_a_folder_that_holds_something_and_an_unknown_run_are_mistakes(
     (tmp_path / "mine/notes.txt").touch()
     assert exported(folder, tmp_path / "mine") == 2
     assert "mine is there already: type another folder" in capsys.readouterr().err
+    assert exported(folder, tmp_path / "mine/notes.txt/bert") == 2
+    assert "mine/notes.txt'" in capsys.readouterr().err
     assert main(["ffff", "--runs", str(place / "runs"), "--to", str(tmp_path / "bert")]) == 2
     assert "has an id that begins with 'ffff'" in capsys.readouterr().err
     pretrained(place, "objective=ltr")

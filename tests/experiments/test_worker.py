@@ -14,8 +14,12 @@ import pytest
 import torch
 
 from experiments import checkpoint, worker
+from experiments.compose import compose
 from experiments.explain import flat
+from experiments.run import folder_of
+from experiments.spec import make_spec
 from experiments.store import RunFolder, State
+from lightning_modules.addition import AdditionModule
 
 
 def stop_after(steps: int):
@@ -82,6 +86,68 @@ def test_interrupted_at_every_few_steps_it_is_still_the_same_run(tiny) -> None:
         assert len(cut.attempts()) < 10
     assert len(cut.attempts()) == 6
     assert outcome(cut) == outcome(whole)
+
+
+def counted(monkeypatch) -> list[int]:
+    """Grows by the step at each validation from here on."""
+    steps: list[int] = []
+    validate = AdditionModule.validate
+
+    def counting(module, data):
+        steps.append(module.trainer.global_step)
+        return validate(module, data)
+
+    monkeypatch.setattr(AdditionModule, "validate", counting)
+    return steps
+
+
+def test_a_model_is_validated_once_a_step_for_its_measures_and_its_curve(tiny, monkeypatch) -> None:
+    validated = counted(monkeypatch)
+    folder = tiny("trainer.max_steps=20", "trainer.measure_at=[10,15]")
+    assert worker.execute(folder.path) == State.finished
+    assert validated == [0, 10, 15, 20]
+    curve = {row["step"]: row.get("validation/loss") for row in folder.history()}
+    metrics = folder.result()["metrics"]
+    assert metrics["validation_loss@init"] == curve[0]
+    assert metrics["validation_loss@end"] == metrics["validation_loss"] == curve[20]
+    assert metrics["validation_loss@10"] == curve[10] != curve[20]
+
+
+def test_a_resumed_run_validates_its_own_weights(tiny, monkeypatch) -> None:
+    whole, cut = tiny(runs="whole"), tiny(runs="cut")
+    assert worker.execute(whole.path) == State.finished
+    assert worker.execute(cut.path, should_stop=stop_after(30)) == State.interrupted
+    validated = counted(monkeypatch)
+    assert worker.execute(cut.path) == State.finished
+    assert validated == [40, 50, 60]
+    assert cut.history() == whole.history()
+
+
+def test_a_run_at_randomised_positions_goes_on_bit_for_bit(tmp_path) -> None:
+    (tmp_path / "books").mkdir()
+    for i in range(9):
+        text = " ".join(map(str, range(i * 1000, i * 1000 + 400)))
+        (tmp_path / f"books/{i}.txt").write_text(text, encoding="utf-8")
+    folders = []
+    for runs in ("whole", "cut"):
+        config = compose(
+            [
+                *("experiment=positions", "module=randomised_positions", "position=learned"),
+                *("data.corpus=books", "data.length=16", "data.batch_size=2", "data.evaluate_to=2"),
+                *("data.evaluation_bytes=256", "model.num_layers=1", "trainer.max_steps=6"),
+                *("optimizer.warmup_steps=1", "runtime.checkpoint_seconds=null"),
+                *("tracking=disabled", f"paths.data={tmp_path}", f"paths.runs={tmp_path / runs}"),
+            ]
+        )
+        spec = make_spec(config)
+        folders.append(folder_of(spec))
+        folders[-1].prepare(spec)
+    whole, cut = folders
+    assert worker.execute(whole.path) == State.finished
+    assert worker.execute(cut.path, should_stop=stop_after(3)) == State.interrupted
+    assert worker.execute(cut.path) == State.finished
+    assert outcome(cut) == outcome(whole)
+    assert whole.result()["metrics"]["loss_x2"] > 0
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tiny, capsys) -> None:

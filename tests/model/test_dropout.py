@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from scipy.stats import binomtest
+from transformers import BertConfig, BertModel
 
 from lightning_modules.attention import attend_on_cpu
 from lightning_modules.dropout import LEVELS, Dropout, dropout
+from lightning_modules.huggingface import load_bert
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -59,3 +63,37 @@ def test_attention_drops_weights_and_not_values() -> None:
     dropped = attend_on_cpu(q, k, v, bias=None, mask=None, dropout=0.25)
     torch.manual_seed(5)
     torch.testing.assert_close(dropped, dropout(weights, 0.25))
+
+
+def scatter(states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return states.mean(0), states.std(0)
+
+
+@torch.no_grad()
+def test_a_bert_scatters_under_dropout_as_transformers_does(tmp_path: Path) -> None:
+    """Where it is dropped and how often, the means and s.d. of every state over many draws say."""
+    torch.manual_seed(6)
+    config = BertConfig(
+        vocab_size=30,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=8,
+        initializer_range=0.5,
+        hidden_dropout_prob=0.2,
+        attention_probs_dropout_prob=0.2,
+    )
+    theirs = BertModel(config).train()
+    theirs.save_pretrained(tmp_path)
+    ours = load_bert(tmp_path).model.train()
+    tokens = torch.randint(30, (1, 6)).expand(20_000, 6)
+    mean, sd = scatter(ours.encode(tokens, segments=torch.zeros_like(tokens)))
+    expected_mean, expected_sd = scatter(theirs(tokens).last_hidden_state)
+    assert ((mean - expected_mean).abs() < 6 * expected_sd / 100).all()  # s.e. of a difference
+    assert ((sd / expected_sd).log().abs() < 0.05).all()
+    # Attention that drops nothing shows, although it is the smallest part of the scatter.
+    for layer in theirs.encoder.layer:
+        layer.attention.self.dropout.p = 0.0
+    _, without = scatter(theirs(tokens).last_hidden_state)
+    assert (sd / without).log().abs().max() > 0.05

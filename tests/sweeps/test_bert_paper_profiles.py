@@ -80,6 +80,20 @@ def test_every_fine_tuned_arm_tries_the_papers_rates(sweep: str, data_dir: Path)
         assert rates == ({1e-3} if frozen else RATES[data])
 
 
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_the_rates_that_an_arm_tries_are_all_that_differs_in_it(sweep: str, data_dir: Path) -> None:
+    arms: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in planned(sweep, data_dir)["runs"]:
+        if run["role"] != "parent":
+            levels = tuple(sorted((k, str(v)) for k, v in run["factors"].items() if k != "lr"))
+            arms.setdefault((run["role"], run["seed"], levels), []).append(run["config"])
+    assert any(len(configs) > 1 for configs in arms.values())
+    for configs in arms.values():
+        for config in configs:
+            same = {**config["optimizer"], "lr": configs[0]["optimizer"]["lr"]}
+            assert {**config, "optimizer": same} == configs[0]
+
+
 def test_the_bilstms_rate_and_squads_windows_are_stated(data_dir: Path) -> None:
     arms = load("bert_text", "paper").arms
     bilstms = [arm for arm in arms if "arm=ltr_bilstm" in arm]
