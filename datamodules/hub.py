@@ -13,7 +13,7 @@ from datamodules.contents import HUB
 def library() -> Any:
     """The `datasets` library; ValueError where it is not installed."""
     try:
-        import datasets  # type: ignore[import-untyped]
+        import datasets
     except ImportError:
         raise ValueError(
             "this data set needs the library `datasets`: type pip install -e '.[hub]'"

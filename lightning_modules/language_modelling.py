@@ -63,8 +63,12 @@ class LanguageModellingModule(AblationModule):
             raise ValueError(f"the parent's weights are of another model: {error}") from error
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        tokens = batch["tokens"]
-        return F.cross_entropy(self.model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+        return self.next_token_loss(batch["tokens"])
+
+    def next_token_loss(self, tokens: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+        """Mean nats of each token [B, T] after the first; inputs as of the model."""
+        logits = self.model(tokens[:, :-1], **inputs)
+        return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
     @torch.no_grad()
     def loss_by_position(self, batches: Iterable[Batch]) -> torch.Tensor:

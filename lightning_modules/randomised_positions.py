@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from lightning_modules.base import Batch
 from lightning_modules.language_modelling import LanguageModellingModule
@@ -54,5 +53,4 @@ class RandomisedPositionsModule(LanguageModellingModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         tokens = batch["tokens"]
         positions = self.positions(tokens.shape[1] - 1, self.global_step).to(tokens.device)
-        logits = self.model(tokens[:, :-1], positions=positions)
-        return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        return self.next_token_loss(tokens, positions=positions)

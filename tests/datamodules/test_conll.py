@@ -140,7 +140,7 @@ def test_f1_equals_seqevals() -> None:
 
 def certain(data: Conll, split: str = "test") -> dict[str, np.ndarray]:
     """Logits of the right tag at each first sub-token, and of I-PER elsewhere."""
-    rows = data.rows(split)  # type: ignore[arg-type]
+    rows = data.rows(split)
     width = max(len(row["tokens"]) for row in rows)
     logits = np.zeros((len(rows), width, len(TAGS)))
     for index, row in enumerate(rows):

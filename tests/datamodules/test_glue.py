@@ -29,7 +29,7 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared/data is
 def glue(data_dir: Path, task: str, **settings) -> Glue:
     defaults = {"validation_size": 4, "parent_vocabulary": Vocabulary(VOCABULARY, True)}
     return Glue(
-        task=task,  # type: ignore[arg-type]
+        task=task,
         data_dir=data_dir,
         seed_for=lambda stream, step: step,
         num_workers=0,

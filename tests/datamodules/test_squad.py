@@ -53,7 +53,7 @@ def load(data_dir: Path, **settings) -> Squad:
 
 def pointing(data: Squad, split: str = "test") -> dict[str, np.ndarray]:
     """Scores that are certain of each window's own start and end."""
-    rows = data.rows(split)  # type: ignore[arg-type]
+    rows = data.rows(split)
     width = max(len(row["tokens"]) for row in rows)
     return {
         end: np.array([np.where(np.arange(width) == row[end], 9.0, 0.0) for row in rows])

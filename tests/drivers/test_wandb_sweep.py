@@ -100,7 +100,7 @@ def wandb(lab):
             assert done.returncode == 0, done.stdout + done.stderr
             return done.stdout + done.stderr
 
-        program.database = server.database  # type: ignore[attr-defined]
+        program.database = server.database
         yield program
 
 

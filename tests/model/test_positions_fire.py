@@ -13,7 +13,7 @@ from lightning_modules.positions.fire import FirePositions
 
 
 def make(**settings: float) -> FirePositions:
-    encoding = FirePositions(hidden_size=8, num_heads=2, max_length=50, **settings).double()  # type: ignore[arg-type]
+    encoding = FirePositions(hidden_size=8, num_heads=2, max_length=50, **settings).double()
     for parameter in encoding.parameters():
         torch.nn.init.normal_(parameter, 1.0, 0.5, generator=torch.Generator().manual_seed(0))
     return encoding

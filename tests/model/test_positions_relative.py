@@ -28,7 +28,7 @@ def make(kind: Kind, attention_mask: str = "bidirectional", **settings: Any) -> 
     context = {"attention_mask": attention_mask, "trained_length": LENGTH}
     if kind is ShawPositions:
         context = {}
-    encoding = kind(**shape, **context, **settings).double()  # type: ignore[arg-type]
+    encoding = kind(**shape, **context, **settings).double()
     nn.init.normal_(encoding.table, generator=torch.Generator().manual_seed(0))
     return encoding
 

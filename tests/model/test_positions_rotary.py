@@ -190,7 +190,7 @@ def test_positions_may_differ_between_sequences() -> None:
 def test_tables_are_kept_for_the_next_layer_but_never_past_a_change() -> None:
     encoding, positions = make(), torch.arange(LENGTH)
     asked = []
-    encoding.tables = lambda *given: asked.append(1) or RotaryPositions.tables(encoding, *given)  # type: ignore[method-assign]
+    encoding.tables = lambda *given: asked.append(1) or RotaryPositions.tables(encoding, *given)
     before = scores(encoding, positions)
     assert torch.equal(scores(encoding, positions), before)
     assert len(asked) == 1

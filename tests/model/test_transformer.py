@@ -30,7 +30,7 @@ def make(**changes: object) -> Transformer:
         "residual": all_sublayers(LAYERS),
         "position": PositionEncoding(hidden_size=WIDTH, num_heads=HEADS, max_length=LENGTH),
     } | changes
-    model = Transformer(**settings).double()  # type: ignore[arg-type]
+    model = Transformer(**settings).double()
     torch.manual_seed(0)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)

@@ -26,7 +26,7 @@ def declare(**changes: object) -> Declaration:
         "arms": [["residual=all"], ["residual=none"]],
         "seconds_per_run": 1,
     }
-    return Declaration(**settings | changes)  # type: ignore[arg-type]
+    return Declaration(**settings | changes)
 
 
 @pytest.fixture

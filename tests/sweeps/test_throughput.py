@@ -42,7 +42,7 @@ def test_tokens_are_those_of_the_batches(found) -> None:
 def made_up(name: str, stage: str, **changes: float) -> Cost:
     settings = {"num_runs": 2, "steps": 100, "evaluate_every": 50, "tokens_a_step": 1000.0}
     settings |= {"start": 10.0, "step": 0.5, "evaluation": 5.0}
-    return Cost(name=name, stage=stage, **settings | changes)  # type: ignore[arg-type]
+    return Cost(name=name, stage=stage, **settings | changes)
 
 
 def test_a_run_costs_its_start_its_steps_and_its_evaluations() -> None:
