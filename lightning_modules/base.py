@@ -57,7 +57,12 @@ class AblationModule(pl.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout draws from the global generator: seeding it for each step is what makes a resumed
         # run equal the uninterrupted one.
-        torch.manual_seed(self.seed_for("dropout", self.global_step))
+        seed = self.seed_for("dropout", self.global_step)
+        if self.device.type == "cpu":
+            # torch.manual_seed also writes down a stack trace for each backend that there is not.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     def configure_parameters(self) -> list[dict[str, Any]]:
         """The optimiser's groups: all that is trained, matrices apart from vectors."""
