@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,10 +36,8 @@ def encode_pair(
 
 def padded(rows: Sequence[Sequence[int]], *, fill: int) -> tuple[Tensor, Tensor]:
     """Rows of any length -> int64 [B, longest] and bool [B, longest], True where real."""
-    longest = max(len(row) for row in rows)
-    values = torch.full((len(rows), longest), fill, dtype=torch.int64)
-    is_real = torch.zeros(values.shape, dtype=torch.bool)
-    for index, row in enumerate(rows):
-        values[index, : len(row)] = torch.tensor(row, dtype=torch.int64)
-        is_real[index, : len(row)] = True
-    return values, is_real
+    lengths = [len(row) for row in rows]
+    longest = max(lengths)
+    filled = [[*row, *[fill] * (longest - len(row))] for row in rows]
+    is_real = np.arange(longest) < np.array(lengths)[:, None]
+    return torch.from_numpy(np.array(filled, dtype=np.int64)), torch.from_numpy(is_real)

@@ -41,6 +41,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
     return validated(_hydra_compose(overrides))
 
 
+@functools.cache  # once is enough, and each time costs as much as reading a config
 def register_schema() -> None:
     """Make RunConfig the base that conf/config.yaml names, so that Hydra checks what is typed."""
     from hydra.core.config_store import ConfigStore
