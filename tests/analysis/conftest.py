@@ -235,7 +235,7 @@ class SyntheticBert:
             "title": "microworld (synthetic); two layers, width 64",
             "sources": "0123",
             "runs": self.runs,
-            "claims": load_claims("bert"),
+            "claims": [*load_claims("bert"), *load_claims("bert_controls")],
             "tables": ["bert_table5", "bert_claims", "bert_published"],
         }
 
