@@ -1,6 +1,9 @@
 // The report's moving parts: learning curves, the run list, and the section that is read now.
-"use strict";
-const STUDIES = JSON.parse(document.getElementById("data").textContent).studies;
+async function unpacked(base64) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+const STUDIES = (await unpacked(document.getElementById("data").textContent)).studies;
 const SVG = "http://www.w3.org/2000/svg";
 
 function element(tag, attributes = {}, ...children) {
@@ -299,3 +302,4 @@ function followSections() {
 document.querySelectorAll("figure.curves").forEach((figure) => new Curves(figure));
 document.querySelectorAll(".runs").forEach((list) => new Runs(list));
 followSections();
+document.documentElement.dataset.ready = "";

@@ -163,6 +163,8 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("request", lambda r: wrong.append(r.url) if r.url not in (url, "data:,") else None)
         page.emulate_media(media=media)
         page.goto(url)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector("html[data-ready]")  # the script unpacks its data meanwhile
         return page
 
     yield open_page
